@@ -1,0 +1,68 @@
+/* The configuration: YAML file + environment overrides -> checked, typed settings.
+ *
+ * Every tuning number is a setting here, with unit, default and reason in config's table. Errors
+ * name file, line, setting (path such as senders[1].limits.rate) and what was expected. */
+#ifndef SENDQ_DAEMON_CONFIG_H
+#define SENDQ_DAEMON_CONFIG_H
+
+#include "job.h"
+#include "log.h"
+#include "sender.h"
+
+/* Owned by config_load's caller; constant after loading. */
+struct config {
+    const char *ns;        /* namespace */
+    const char *redis_url; /* may hold a password: masked when printed; file:/env:/credential: too */
+    const char *admin_listen; /* "" = off */
+    const char *worker_name;  /* "" = host-pid */
+    enum log_level log_level;
+    bool log_json;
+    int64_t retention_ms;        /* 7d: final message hashes, ledgers, dead letters */
+    int64_t idempotency_ms;      /* 24h */
+    int64_t reply_ttl_ms;        /* 1h */
+    int64_t rejected_retention_ms; /* 7d: NS:rejected is capped by age */
+    int64_t stats_retention_ms;  /* 90d: NS:stats:<day> */
+    bool keep_content;           /* false: content leaves Redis once a message is sent */
+    int events;                  /* EVENTS_FINAL | EVENTS_ALL | EVENTS_OFF */
+    int64_t events_max, timeline_max; /* entries: 100000, 1000 */
+    int64_t lease_ms;            /* 30s: a worker that is silent for this long is dead */
+    unsigned take_batch, claim_batch, record_batch; /* 64 */
+    size_t take_bytes;           /* 8 MiB: raw bytes per take */
+    unsigned quantum;            /* 64: messages per sender and turn */
+    unsigned max_in_flight;      /* 256 transfers */
+    int64_t slot_jitter_ms;      /* 20 ms: a granted send starts within this, or its token is lost */
+    int64_t grant_horizon_ms;    /* 100 ms: how far ahead send slots are granted */
+    int64_t drain_timeout_ms;    /* 25 s: SIGTERM waits this long for transfers */
+    int64_t redis_timeout_ms;    /* 5 s */
+    int64_t max_retry_after_ms;  /* 1h: longer Retry-Afters are clamped */
+    struct job_limits job;
+    struct rate global_rate;
+    const char *attachments_root;
+    uint64_t attachments_max;
+    const char *tls_ca_file;
+    struct sender *senders;
+    unsigned sender_count;
+    struct config_impl *impl; /* what owns the memory */
+};
+
+enum { EVENTS_FINAL, EVENTS_ALL, EVENTS_OFF };
+
+/* Loads and checks `path` (NULL: defaults and environment only), applies SENDQ_* overrides from
+ * the environment, resolves credentials (file:, env:, credential: in $CREDENTIALS_DIRECTORY).
+ * Every problem found is one line through `report` ("FILE:LINE: setting: expected ...");
+ * warnings (a secret inlined) too, with fatal=false. Non-NULL = usable. */
+typedef void (*config_report)(bool fatal, const char *line, void *arg);
+struct config *config_load(const char *path, config_report report, void *arg);
+void config_free(struct config *c);
+
+const struct sender *config_sender(const struct config *c, const char *id); /* or NULL */
+/* The default sender of a channel: the first with default: true, else the only one that serves
+ * it; NULL when there is none or the choice is open. */
+const struct sender *config_default_sender(const struct config *c, enum channel ch);
+
+/* The effective configuration as YAML, secrets as "***". */
+void config_print(const struct config *c, struct buf *out);
+/* The reference table of all settings as Markdown: name, default, unit, reason. */
+void config_reference(struct buf *out);
+
+#endif

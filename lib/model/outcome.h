@@ -1,0 +1,70 @@
+/* What became of one attempt: decided once, at the provider's edge. */
+#ifndef SENDQ_MODEL_OUTCOME_H
+#define SENDQ_MODEL_OUTCOME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum outcome_kind {
+    OUTCOME_SENT,      /* the provider took it */
+    OUTCOME_NEXT,      /* this step worked; another step is needed (progress is filled) */
+    OUTCOME_THROTTLED, /* over the provider's limit: not an attempt, park the bucket */
+    OUTCOME_RETRY,     /* temporary: back off and try again; `code` is used if it was the last */
+    OUTCOME_FAILED,    /* permanent */
+    OUTCOME_AUTH,      /* credentials refused: pause the sender, the message waits */
+    OUTCOME_UNKNOWN,   /* the request left, no answer came: the message's `uncertain` decides */
+};
+
+/* The contract's error codes. */
+enum error_code {
+    CODE_NONE,
+    CODE_VALIDATION_ERROR,
+    CODE_INVALID_KEY,
+    CODE_INSUFFICIENT_PERMISSIONS,
+    CODE_CONVERSATION_REQUIRED,
+    CODE_IDEMPOTENCY_CONFLICT,
+    CODE_RATE_LIMITED,
+    CODE_PROVIDER_ERROR,
+    CODE_RECIPIENT_NOT_FOUND,
+    CODE_SUPPRESSED,
+    CODE_EXPIRED,
+    CODE_TEMPLATE_ERROR,
+    CODE_OUTCOME_UNKNOWN,
+    CODE_TOO_LARGE,
+    CODE_COUNT
+};
+
+const char *error_code_name(enum error_code c); /* "provider_error"; CODE_NONE is "" */
+/* The HTTP status that the API documents give with the code (validation 400, invalid_key 401,
+ * insufficient_permissions 403, conversation_required and recipient_not_found 404, conflict 409,
+ * too_large 413, rate_limited 429, all else 502). */
+int error_code_status(enum error_code c);
+const char *outcome_kind_name(enum outcome_kind k); /* "sent", "retry", ... for logs */
+
+/* Which bucket a throttle concerns. */
+enum throttle_scope { THROTTLE_SENDER, THROTTLE_RECIPIENT };
+
+/* What a multi-step send carries from step to step. Step 0 starts with all of it empty. */
+struct progress {
+    unsigned step;
+    char value[4][1024]; /* provider-defined: an opened channel id, an upload URL, a draft id */
+};
+
+struct outcome {
+    enum outcome_kind kind;
+    enum error_code code;         /* for FAILED, RETRY, AUTH */
+    char text[256];               /* what the provider said, for people; no secrets, cut at UTF-8 */
+    char provider_message_id[256];
+    char thread_id[256];
+    char cost[32];                /* decimal as the provider gave it, or "" */
+    unsigned units;               /* segments or recipients the provider counted; 0 = not told */
+    int64_t retry_after_ms;       /* THROTTLED, RETRY: wait at least this long; 0 = not told */
+    enum throttle_scope throttle;
+    struct progress next;         /* NEXT */
+};
+
+/* Sets kind, code and printf-formatted text (control characters become spaces). */
+void outcome_set(struct outcome *o, enum outcome_kind kind, enum error_code code, const char *fmt,
+                 ...) __attribute__((format(printf, 4, 5)));
+
+#endif

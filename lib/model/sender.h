@@ -1,0 +1,49 @@
+/* A sender: a configured account of a provider, with its limits and retry rules. */
+#ifndef SENDQ_MODEL_SENDER_H
+#define SENDQ_MODEL_SENDER_H
+
+#include "message.h"
+#include "rate.h"
+
+struct provider; /* providers/provider.h */
+
+/* One provider-specific setting or credential, as configured and resolved. */
+struct sender_value {
+    const char *name;  /* "api_key" */
+    const char *value; /* resolved; never logged */
+};
+
+#define SENDER_VALUES_MAX 24
+#define SENDER_ID_MAX 64
+
+/* Owned by the configuration; constant while a configuration is alive. */
+struct sender {
+    const char *id; /* [A-Za-z0-9._-]{1,64} */
+    const struct provider *provider;
+    unsigned channels; /* CHANNEL_BITs */
+    bool is_default;
+    const char *from_address, *from_name;
+    const char *endpoint; /* base URL without trailing slash: configured, or the provider's own */
+    const char *token_endpoint;
+    const char *tenant;
+    struct sender_value values[SENDER_VALUES_MAX]; /* credentials and provider settings */
+    unsigned value_count;
+    const char **headers; /* webhook: extra "Name: value" lines */
+    unsigned header_count;
+    struct rate rate;    /* per-second bucket; rate.count 0 = none */
+    struct day_cap day;  /* day.count 0 = none */
+    struct rate recipient_rate;
+    unsigned concurrency; /* in flight over all workers; 0 = no cap */
+    unsigned retry_attempts;
+    int64_t retry_base_ms, retry_max_ms, retry_max_age_ms;
+    int64_t timeout_ms;
+    enum uncertain uncertain; /* RETRY or FAIL */
+    bool ignore_suppressed;
+    const char **fallback; /* sender ids */
+    unsigned fallback_count;
+};
+
+/* The value of a credential or provider setting, or NULL. */
+const char *sender_value(const struct sender *s, const char *name);
+
+#endif
