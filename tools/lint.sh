@@ -45,9 +45,18 @@ run_cppcheck() {
         -I lib/store -I providers -I daemon "${sources[@]}"
 }
 
+# The gate of the hardening: 15 = an exposure of 1.5 out of 10.
+run_units() {
+    command -v systemd-analyze >/dev/null || return 0
+    systemd-analyze security --offline=yes --threshold=15 --no-pager \
+        "$PWD/build/dev/systemd/sendqd.service" "$PWD/build/dev/systemd/sendqd@.service" \
+        >build/dev/systemd/security.log || { grep -E '✗|Overall' build/dev/systemd/security.log; return 1; }
+}
+
 step "rules of the floors (check_source.py)" /usr/bin/python3 tools/check_source.py
 step "clang-format" clang-format --dry-run -Werror "${sources[@]}" "${headers[@]}"
 step "shellcheck" shellcheck "${scripts[@]}"
 step "cppcheck" run_cppcheck
+step "systemd exposure" run_units
 step "clang-tidy" run_tidy
 exit "$status"
