@@ -297,7 +297,7 @@ def main(arguments):
             sys.exit(f"bench: {name}: {error}")
         print(f"{name}")
         for key, value in results[name].items():
-            print(f"  {key:<24} {value:>12}")
+            print(f"  {key:<24} {value!s:>12}")
     print(json.dumps(results))
 
 

@@ -163,6 +163,7 @@ class Rig(contextlib.AbstractContextManager):
                     return b"READY=1" in ready.recv(4096)
 
             wait_until(said_ready, f"{name} does not get ready", pause=0)
+        notify.unlink()
         return process
 
     def sendqctl(self, *arguments):
