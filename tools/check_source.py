@@ -33,8 +33,8 @@ LIBRARIES = [
      "libevent only in lib/io and daemon/admin*"),
 ]
 BANNED_CALLS = re.compile(
-    r"(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|atof|system|popen|signal)"
-    r"\s*\(")
+    r"(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|atof|system|popen|"
+    r"signal(?!\s*\(\s*\w+\s*,\s*SIG_IGN))\s*\(")
 LEFTOVER = re.compile(r"\b(" + "TO" + r"DO|FIX" + r"ME)\b")
 MACHINE_PATH = re.compile(r"(?<![\w./$}-])/(work|root|home/[a-z]+)/")
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]')
@@ -154,11 +154,13 @@ def self_test():
         "header guard": {"lib/base/c.h": header.format("BASE_A")},
         "must begin with": {"lib/base/a.c": "int x;\n"},
         "banned call": {"lib/base/a.c": "/* A. */\nint f(void) { return atoi(p); }\n"},
+        "banned call: signal": {"lib/base/a.c": "/* A. */\nvoid f(void) { signal(SIGHUP, g); }\n"},
         "one machine": {"lib/base/a.c": '/* A. */\nchar *p = "/' + 'root/x";\n'},
         "leftover": {"lib/base/a.c": "/* TO" + "DO: more */\n"},
     }
     harmless = {"lib/base/a.c": '/* atoi(x) is banned. */\nint x = f("system(1)");\n'
-                                "int y = my_signal(1) + a->signal(2);\n"}
+                                "int y = my_signal(1) + a->signal(2);\n"
+                                "void f(void) { signal(SIGPIPE, SIG_IGN); }\n"}
     wrong = Checker(clean | harmless).run()
     for rule, files in cases.items():
         if not any(rule in f for f in Checker(clean | files).run()):
