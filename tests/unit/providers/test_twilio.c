@@ -230,7 +230,9 @@ static void test_every_code(void **state)
         expect_outcome(o, rows[i].kind, rows[i].error);
         snprintf(text, sizeof(text), "HTTP %d, code %d: Why", rows[i].status, rows[i].code);
         assert_string_equal(o.text, text);
-        assert_int_equal(o.retry_after_ms, rows[i].kind == OUTCOME_THROTTLED ? 4000 : 0);
+        assert_int_equal(o.retry_after_ms,
+                         rows[i].kind == OUTCOME_THROTTLED || rows[i].kind == OUTCOME_UNKNOWN ? 4000
+                                                                                              : 0);
     }
     fixture_free(&f);
 }
