@@ -33,7 +33,8 @@ void buf_addf(struct buf *b, const char *fmt, ...) SQ_PRINTF(2, 3);
 void buf_add_u64(struct buf *b, uint64_t v);
 void buf_add_i64(struct buf *b, int64_t v);
 /* Makes room for n more bytes and returns where to write them, or NULL (failed set). The caller
- * then adds what it wrote to len. */
+ * then adds what it wrote to len; a NUL stands after the n-th byte, so one who writes fewer puts
+ * his own. */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_clear(struct buf *b); /* empties, keeps the memory and the cap */
 void buf_free(struct buf *b);  /* frees the memory; the struct can be used again */

@@ -33,5 +33,7 @@ void text_add_urlencoded(struct buf *b, const char *s);
 /* Appends for a log line: quoted and escaped where it holds a space, quote, control, bidi or
  * line-separator character (U+2028/9, U+202A-E, U+2066-9); cut after max bytes with "...". */
 void text_add_logsafe(struct buf *b, const char *s, size_t max);
+/* The same, always in quotes: valid JSON as it stands. */
+void text_add_quoted(struct buf *b, const char *s, size_t max);
 
 #endif

@@ -3,6 +3,7 @@
 #define SENDQ_BASE_UUID_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define UUID_TEXT 37 /* 36 characters and a NUL */
@@ -13,6 +14,7 @@ void uuid_v7(int64_t unix_ms, char ret[UUID_TEXT]);
  * nil UUID is the namespace. */
 void uuid_v5(const char *ns, const char *name, char ret[UUID_TEXT]);
 bool uuid_is_valid(const char *s);
+void random_bytes(void *p, size_t n);
 /* n random bytes as lower-case hex into ret[2n+1]. */
 void random_hex(unsigned n, char *ret);
 /* A uniform random number in [0, below); below > 0. */

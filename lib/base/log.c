@@ -1,0 +1,158 @@
+/* The log sink: one line in a scratch buffer, one write(2) each, so that lines never mix. */
+#include "log.h"
+#include "json.h"
+#include "text.h"
+#include "timefmt.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    LINE_MAX_BYTES = 16384, /* fields that do not fit any more are left out whole */
+    VALUE_MAX_BYTES = 1024,
+    PREFIX_BYTES = 3, /* "<6>" */
+    TAIL_BYTES = 8,   /* room kept for the closing bracket and the newline */
+};
+
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+enum { LEVELS = sizeof(level_names) / sizeof(*level_names) };
+
+/* True if stderr is the journal's own stream. The variable alone does not say so: it is inherited
+ * by processes whose stderr was redirected since. */
+static bool is_journal(int fd)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long dev, ino;
+    struct stat st;
+
+    if (!stream || sscanf(stream, "%llu:%llu", &dev, &ino) != 2 || fstat(fd, &st) != 0)
+        return false;
+    return st.st_dev == dev && st.st_ino == ino;
+}
+
+void log_init(struct log *l, enum log_level level, bool json)
+{
+    l->level = level;
+    l->json = json;
+    l->fd = STDERR_FILENO;
+    l->journald = is_journal(l->fd);
+    l->line.max = LINE_MAX_BYTES;
+}
+
+void log_done(struct log *l)
+{
+    if (l)
+        buf_free(&l->line);
+}
+
+enum sq_err log_level_parse(const char *s, enum log_level *ret)
+{
+    for (int i = 0; i < LEVELS; i++) {
+        if (text_eq(s, level_names[i])) {
+            *ret = (enum log_level)i;
+            return SQ_OK;
+        }
+    }
+    return SQ_ERR_INVALID;
+}
+
+static void add_key(struct log *l, const char *key)
+{
+    if (l->json) {
+        json_key(&l->line, key);
+        return;
+    }
+    if (l->line.len > (l->journald ? PREFIX_BYTES : 0))
+        buf_addc(&l->line, ' ');
+    buf_adds(&l->line, key);
+    buf_addc(&l->line, '=');
+}
+
+/* Takes a field back that did not fit, whose beginning is at len. */
+static void drop_if_failed(struct log *l, size_t len)
+{
+    if (!l->line.failed)
+        return;
+    l->line.failed = false;
+    l->line.len = len;
+    if (l->line.data)
+        l->line.data[len] = '\0';
+}
+
+bool log_begin(struct log *l, enum log_level level, const char *event)
+{
+    static const char priorities[LEVELS] = {'3', '4', '6', '7'}; /* sd-daemon(3) */
+    char now[TIME_TEXT];
+
+    if (level > l->level)
+        return false;
+    buf_clear(&l->line);
+    if (l->journald)
+        buf_addf(&l->line, "<%c>", priorities[level]);
+    if (l->json)
+        buf_addc(&l->line, '{');
+    if (!l->journald) {
+        time_format(clock_wall_ms(), now);
+        if (l->json)
+            log_str(l, "time", now);
+        else
+            buf_adds(&l->line, now);
+    }
+    log_str(l, "level", level_names[level]);
+    log_str(l, "event", event);
+    return true;
+}
+
+void log_str(struct log *l, const char *key, const char *value)
+{
+    size_t len = l->line.len;
+
+    if (text_is_empty(value))
+        return;
+    add_key(l, key);
+    if (l->json)
+        text_add_quoted(&l->line, value, VALUE_MAX_BYTES);
+    else
+        text_add_logsafe(&l->line, value, VALUE_MAX_BYTES);
+    drop_if_failed(l, len);
+}
+
+void log_int(struct log *l, const char *key, int64_t value)
+{
+    size_t len = l->line.len;
+
+    add_key(l, key);
+    buf_add_i64(&l->line, value);
+    drop_if_failed(l, len);
+}
+
+/* A line that cannot be written is lost: waiting for a reader would stop the sending of messages.
+ */
+void log_end(struct log *l)
+{
+    ssize_t n;
+
+    l->line.max = LINE_MAX_BYTES + TAIL_BYTES;
+    buf_adds(&l->line, l->json ? "}\n" : "\n");
+    l->line.max = LINE_MAX_BYTES;
+    do
+        n = write(l->fd, l->line.data, l->line.len);
+    while (n < 0 && errno == EINTR);
+}
+
+void log_line(struct log *l, enum log_level level, const char *event, const char *fmt, ...)
+{
+    char msg[VALUE_MAX_BYTES + 8]; /* longer than what is printed, so that a cut shows */
+    va_list ap;
+
+    if (!log_begin(l, level, event))
+        return;
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof(msg), fmt, ap);
+    va_end(ap);
+    log_str(l, "msg", msg);
+    log_end(l);
+}

@@ -1,0 +1,102 @@
+/* Text made safe for where it goes: URLs and log lines. */
+#include "text.h"
+#include "utf8.h"
+#include <string.h>
+
+static bool is_unreserved(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+void text_add_urlencoded(struct buf *b, const char *s)
+{
+    static const char hex[] = "0123456789ABCDEF";
+
+    for (; s && *s; s++) {
+        unsigned char c = (unsigned char)*s;
+
+        if (is_unreserved(*s)) {
+            buf_addc(b, *s);
+        } else {
+            char code[3] = {'%', hex[c >> 4], hex[c & 15]};
+            buf_add(b, code, sizeof(code));
+        }
+    }
+}
+
+/* Characters that could forge a line, hide text or reorder it on a terminal. */
+static bool is_hostile(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x61c || c == 0x200e || c == 0x200f ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+static bool needs_quotes(const char *s, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len) {
+        size_t size = utf8_size(s + i, len - i);
+        uint32_t c = size ? utf8_decode(s + i, size) : 0;
+
+        if (is_hostile(c) || c == ' ' || c == '"' || c == '\\' || c == '=')
+            return true;
+        i += size;
+    }
+    return len == 0;
+}
+
+/* One character in quotes; the escapes are JSON's, so that JSON lines can use them as they are. */
+static void add_escaped(struct buf *b, const char *s, size_t size)
+{
+    uint32_t c;
+
+    if (size == 0) { /* not UTF-8 */
+        buf_adds(b, "\\ufffd");
+        return;
+    }
+    c = utf8_decode(s, size);
+    if (c == '\n')
+        buf_adds(b, "\\n");
+    else if (c == '\r')
+        buf_adds(b, "\\r");
+    else if (c == '\t')
+        buf_adds(b, "\\t");
+    else if (is_hostile(c))
+        buf_addf(b, "\\u%04x", (unsigned)c);
+    else {
+        if (c == '"' || c == '\\')
+            buf_addc(b, '\\');
+        buf_add(b, s, size);
+    }
+}
+
+void text_add_quoted(struct buf *b, const char *s, size_t max)
+{
+    size_t len = text_cut(s, max), i = 0;
+
+    buf_addc(b, '"');
+    while (i < len) {
+        size_t size = utf8_size(s + i, len - i);
+
+        add_escaped(b, s + i, size);
+        i += size ? size : 1;
+    }
+    buf_adds(b, s[len] ? "...\"" : "\"");
+}
+
+void text_add_logsafe(struct buf *b, const char *s, size_t max)
+{
+    size_t len;
+
+    s = s ? s : "";
+    len = text_cut(s, max);
+    if (needs_quotes(s, len)) {
+        text_add_quoted(b, s, max);
+        return;
+    }
+    buf_add(b, s, len);
+    if (s[len])
+        buf_adds(b, "...");
+}
