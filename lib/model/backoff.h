@@ -12,7 +12,8 @@ int64_t backoff_delay(int64_t base_ms, int64_t max_ms, unsigned attempt, int64_t
                       uint64_t random);
 
 /* True when no further attempt may follow: attempts used up, or the message would be older than
- * max_age at its next attempt (due_ms), or expired by then (expires_at 0 = never). */
+ * max_age at its next attempt (due_ms; max_age 0 = any age), or expired by then (expires_at 0 =
+ * never). A scheduled message ages from its scheduled time: pass the later of the two. */
 bool backoff_is_over(unsigned attempts, unsigned max_attempts, int64_t queued_at,
                      int64_t max_age_ms, int64_t expires_at, int64_t due_ms);
 

@@ -78,6 +78,7 @@ struct message {
 };
 
 #define MESSAGE_ID_MAX 64
+#define MESSAGE_LIST_MAX 10000 /* items of one list, or attachments: more is not unpacked */
 
 const char *msg_text_name(enum msg_text f); /* "contact_id": also the name in NS:message:<id> */
 
@@ -90,7 +91,8 @@ void message_clear(struct message *m); /* back to all zero; frees the arena */
  * daemon can share one Redis. attempts and started are not packed (they live in the hash). */
 void message_pack(const struct message *m, struct buf *out);
 /* Reads a packed message. Strings point INTO data, which must stay alive and unchanged as long as
- * the message (only lists and attachments use the arena). SQ_ERR_INVALID on anything malformed. */
+ * the message (only lists and attachments use the arena). SQ_ERR_INVALID on anything malformed.
+ * *ret is overwritten, not cleared: pass an empty message. */
 enum sq_err message_unpack(const char *data, size_t len, struct message *ret) SQ_MUST_CHECK;
 
 #endif

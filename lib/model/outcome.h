@@ -39,6 +39,8 @@ const char *error_code_name(enum error_code c); /* "provider_error"; CODE_NONE i
  * insufficient_permissions 403, conversation_required and recipient_not_found 404, conflict 409,
  * too_large 413, rate_limited 429, all else 502). */
 int error_code_status(enum error_code c);
+/* The code of a name; CODE_NONE for "", NULL or an unknown one. */
+enum error_code error_code_parse(const char *name);
 const char *outcome_kind_name(enum outcome_kind k); /* "sent", "retry", ... for logs */
 
 /* Which bucket a throttle concerns. */

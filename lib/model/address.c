@@ -1,0 +1,175 @@
+/* Recipients' shapes. Loose where the provider's own rule may change, strict where a wrong
+ * character could reach a header, a URL or a key. */
+#include "address.h"
+
+#include "text.h"
+#include <string.h>
+
+#define LOCAL_MAX 64
+#define EMAIL_MAX 254
+#define LABEL_MAX 63
+#define OPAQUE_MAX 512
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_alnum(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_high(char c)
+{
+    return (unsigned char)c >= 0x80;
+}
+
+static bool is_digits(const char *s, size_t min, size_t max)
+{
+    size_t n = strspn(s, "0123456789");
+
+    return !s[n] && n >= min && n <= max;
+}
+
+bool address_is_e164(const char *s)
+{
+    return s && s[0] == '+' && s[1] != '0' && is_digits(s + 1, 7, 15);
+}
+
+static bool is_atext(char c)
+{
+    return is_alnum(c) || is_high(c) || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
+}
+
+static bool is_dot_atom(const char *s, size_t len)
+{
+    bool dot = true; /* a dot may not come now */
+
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] == '.' ? dot : !is_atext(s[i]))
+            return false;
+        dot = s[i] == '.';
+    }
+    return !dot;
+}
+
+/* RFC 5321 Quoted-string: printable characters, backslash quotes the next. */
+static bool is_quoted(const char *s, size_t len)
+{
+    if (len < 3 || s[0] != '"' || s[len - 1] != '"')
+        return false;
+    for (size_t i = 1; i < len - 1; i++) {
+        if (s[i] == '"' || (s[i] == '\\' && ++i == len - 1))
+            return false;
+    }
+    return true;
+}
+
+static bool is_label(const char *s, size_t len)
+{
+    if (!len || len > LABEL_MAX || s[0] == '-' || s[len - 1] == '-')
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!is_alnum(s[i]) && !is_high(s[i]) && s[i] != '-')
+            return false;
+    return true;
+}
+
+static bool is_domain(const char *s)
+{
+    for (;;) {
+        size_t len = strcspn(s, ".");
+
+        if (!is_label(s, len))
+            return false;
+        if (!s[len])
+            return true;
+        s += len + 1;
+    }
+}
+
+bool address_is_email(const char *s)
+{
+    const char *at = s ? strrchr(s, '@') : NULL;
+    size_t local;
+
+    if (!at || strlen(s) > EMAIL_MAX || !text_is_utf8(s, strlen(s)) || text_has_control(s))
+        return false;
+    local = (size_t)(at - s);
+    if (!local || local > LOCAL_MAX)
+        return false;
+    return (is_dot_atom(s, local) || is_quoted(s, local)) && is_domain(at + 1);
+}
+
+static bool is_slack(const char *s)
+{
+    size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+
+    return strchr("CDGUW", s[0]) && !s[n] && n >= 3 && n <= 32;
+}
+
+static bool is_telegram(const char *s)
+{
+    if (s[0] == '@') {
+        size_t n = strlen(s + 1);
+
+        for (const char *p = s + 1; *p; p++)
+            if (!is_alnum(*p) && *p != '_')
+                return false;
+        return n >= 4 && n <= 32 && !is_digit(s[1]);
+    }
+    s += s[0] == '-';
+    return s[0] != '0' && is_digits(s, 1, 19);
+}
+
+static bool is_numeric_id(const char *s)
+{
+    return is_digits(s, 1, 32);
+}
+
+/* An opaque id: no space, no control, bounded. */
+static bool is_opaque(const char *s)
+{
+    size_t len = strlen(s);
+
+    return len && len <= OPAQUE_MAX && !strchr(s, ' ') && !text_has_control(s);
+}
+
+/* A custom channel's recipient is whatever its receiver understands, on one line. */
+static bool is_line(const char *s)
+{
+    return *s && strlen(s) <= OPAQUE_MAX && !text_has_control(s);
+}
+
+static bool is_never(const char *s)
+{
+    (void)s;
+    return false;
+}
+
+static const struct rule {
+    bool (*is)(const char *s);
+    const char *expected;
+} rules[CHANNEL_COUNT] = {
+    [CHANNEL_EMAIL] = {address_is_email, "must be an email address"},
+    [CHANNEL_SMS] = {address_is_e164, "must be an E.164 number like +14155550100"},
+    [CHANNEL_RCS] = {address_is_e164, "must be an E.164 number like +14155550100"},
+    [CHANNEL_WHATSAPP] = {address_is_e164, "must be an E.164 number like +14155550100"},
+    [CHANNEL_SLACK] = {is_slack, "must be a Slack channel or user id like C01234567"},
+    [CHANNEL_TEAMS] = {is_opaque, "must be a Teams conversation id"},
+    [CHANNEL_TELEGRAM] = {is_telegram, "must be a numeric Telegram chat id or a @channel"},
+    [CHANNEL_INSTAGRAM] = {is_numeric_id, "must be a numeric Instagram id"},
+    [CHANNEL_FACEBOOK] = {is_numeric_id, "must be a numeric Facebook id"},
+    [CHANNEL_TIKTOK] = {is_opaque, "must be a TikTok conversation id"},
+    [CHANNEL_LIVE_CHAT] = {is_opaque, "must be a live chat conversation id"},
+    [CHANNEL_GMB] = {is_never, "cannot be reached: Google Business Messages was shut down in 2024"},
+    [CHANNEL_CUSTOM] = {is_line, "must be one line of at most 512 bytes"},
+};
+
+enum sq_err address_check(enum channel c, const char *recipient, struct err_text *e)
+{
+    if (recipient && rules[c].is(recipient))
+        return SQ_OK;
+    return err_set(e, SQ_ERR_INVALID, "%s", rules[c].expected);
+}
