@@ -157,8 +157,8 @@ static inline void peer_on_event(struct bufferevent *bev, short what, void *arg)
     peer_drop(arg, false);
 }
 
-static inline void peer_on_accept(struct evconnlistener *l, evutil_socket_t fd,
-                                  struct sockaddr *a, int len, void *arg)
+static inline void peer_on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *a,
+                                  int len, void *arg)
 {
     struct peer *p = arg;
     struct peer_connection *c = calloc(1, sizeof(*c));

@@ -136,8 +136,8 @@ static enum sq_err try_send(struct fixture *f, int argc, const char **argv)
     return redis_link_command(f->link, on_reply, f, argc, argv, NULL);
 }
 
-#define SEND(f, ...) \
-    try_send(f, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), \
+#define SEND(f, ...)                                                                               \
+    try_send(f, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *),                            \
              (const char *[]){__VA_ARGS__})
 
 /* Runs the loop until n more answers, or NULLs, have come. */

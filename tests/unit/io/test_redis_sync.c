@@ -20,8 +20,7 @@ static int stop(void **state)
     return 0;
 }
 
-static struct redisReply *run(struct redis_sync *r, int argc, const char **argv,
-                              const size_t *lens)
+static struct redisReply *run(struct redis_sync *r, int argc, const char **argv, const size_t *lens)
 {
     struct redisReply *reply = NULL;
     struct err_text e = {.text = ""};
@@ -62,8 +61,8 @@ static void test_error_reply(void **state)
 
     (void)state;
     assert_int_equal(redis_sync_open(&server.addr, 2000, &r, &e), SQ_OK);
-    assert_int_equal(
-        redis_sync_command(r, 2, (const char *[]){"INCR", "x y"}, NULL, &reply, &e), SQ_OK);
+    assert_int_equal(redis_sync_command(r, 2, (const char *[]){"INCR", "x y"}, NULL, &reply, &e),
+                     SQ_OK);
     redis_reply_free(reply);
     reply = (struct redisReply *)&server;
     assert_int_equal(redis_sync_command(r, 2, (const char *[]){"LLEN", "x y"}, NULL, &reply, &e),
