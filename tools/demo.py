@@ -14,7 +14,7 @@ from rig import ROOT, Rig, RigError, get_json, wait_until
 NS = "demo"
 JOBS = ROOT / "demo" / "jobs"
 SECRETS = {"DEMO_SENDGRID_KEY": "SG.demo-key", "DEMO_TWILIO_TOKEN": "demo-token",
-           "DEMO_WEBHOOK_SECRET": "whsec_ZGVtby1zZWNyZXQtZGVtby1zZWNyZXQ="}
+           "DEMO_WEBHOOK_SECRET": "whsec_dGhlIGRlbW8ncyBzZWNyZXQ6IG5vIHNlY3JldCBhdCBhbGwh"}
 DELAY_S = 2  # how far ahead the reminder is scheduled
 
 # title, file, what the envelope adds, how it must end
@@ -119,12 +119,11 @@ class Demo:
 
     def received(self):
         headline("3. What the providers received (sandbox, in order of arrival)")
-        log = get_json(f"{self.provider}/_control/requests")
-        requests = log["requests"] if isinstance(log, dict) else log
+        requests = get_json(f"{self.provider}/_control/requests")["requests"]
         for request in requests:
-            target = request.get("uri") or request.get("path")
-            show(request.get("method", "POST"), target)
-            show("", request.get("body", ""))
+            show(request["dialect"], f"{request['method']} {request['path']}  -> "
+                 f"{request['status']}")
+            show("", request["body"])
         return len(requests) == sum(job.expected == "sent" for job in self.jobs)
 
     def rejected(self):

@@ -1,72 +1,66 @@
 #!/usr/bin/env bash
 # install.sh GROUP...: installs the packages of these groups of packages.txt that are missing.
 # Says nothing and starts nothing when all are there.
+# shellcheck disable=SC2086 # package names are split at blanks on purpose
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
+# The packages of the groups, one a line.
 wanted() {
-    local group
-    for group in "$@"; do
-        awk -v group="$group" '$1 == group { print $2 }' "$here/packages.txt"
-    done | sort -u
+    local groups=" $* "
+    awk -v groups="$groups" '/^[a-z]/ && index(groups, " " $1 " ") { print $2 }' \
+        "$here/packages.txt" | sort -u
 }
 
-# One query for all: dpkg-query fails when it knows one of the names not at all, and still prints
-# the others.
+# Those of the packages given that are not installed. dpkg-query fails for a name it has never
+# heard of, and still answers for the others.
 missing() {
-    local -a names=("$@")
-    local installed
-    installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${names[@]}" 2>/dev/null |
-        awk '/^ii / { print $2 }' || true)
-    comm -23 <(printf '%s\n' "${names[@]}" | sort -u) <(sort -u <<<"$installed")
+    { dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null || true; } |
+        awk -v names="$*" '
+            /^ii / { installed[$2] = 1 }
+            END {
+                count = split(names, name, " ")
+                for (i = 1; i <= count; i++)
+                    if (!(name[i] in installed))
+                        print name[i]
+            }'
 }
 
-become_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null; then
-        sudo "$@"
-    else
-        echo "install: needs root or sudo to run: $*" >&2
+# Silent unless it fails.
+apt_get() {
+    local -a as_root=()
+    local output
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            echo "install: needs root or sudo for: apt-get $*" >&2
+            return 1
+        fi
+        as_root=(sudo)
+    fi
+    if ! output=$("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -qq \
+        -o DPkg::Lock::Timeout=300 "$@" </dev/null 2>&1); then
+        printf '%s\n' "$output" >&2
         return 1
     fi
-}
-
-apt() {
-    become_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq -y \
-        "$@" </dev/null
-}
-
-apt_logged() {
-    local log=$1
-    shift
-    if ! apt "$@" >"$log" 2>&1; then
-        cat "$log" >&2
-        rm -f "$log"
-        return 1
-    fi
-    rm -f "$log"
 }
 
 main() {
-    local -a names lacking
-    mapfile -t names < <(wanted "$@")
-    if [ ${#names[@]} -eq 0 ]; then
+    local names lacking
+    names=$(wanted "$@")
+    if [ -z "$names" ]; then
         echo "install: no such group in packages.txt: $*" >&2
         return 2
     fi
     if ! command -v dpkg-query >/dev/null; then
-        echo "install: not a Debian system; these packages are expected: ${names[*]}" >&2
+        echo "install: not a Debian system; needs what these packages have:" $names >&2
         return 0
     fi
-    mapfile -t lacking < <(missing "${names[@]}")
-    [ ${#lacking[@]} -gt 0 ] || return 0
-    echo "install: ${lacking[*]}" >&2
-    local log
-    log=$(mktemp)
-    apt_logged "$log" update
-    apt_logged "$log" install --no-install-recommends "${lacking[@]}"
+    lacking=$(missing $names)
+    [ -n "$lacking" ] || return 0
+    echo "install:" $lacking >&2
+    apt_get update
+    apt_get install --no-install-recommends $lacking
 }
 
 main "$@"

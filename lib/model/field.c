@@ -13,14 +13,14 @@
 enum sq_err field_fail(const struct field_at *at, enum sq_err err, const char *name,
                        const char *fmt, ...)
 {
-    char path[sizeof at->e->field], reason[sizeof at->e->text];
+    /* A little longer than what is kept, so that the cut there falls between characters. */
+    char path[sizeof at->e->field + 8], reason[sizeof at->e->text + 8];
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(reason, sizeof reason, fmt, ap);
     va_end(ap);
     snprintf(path, sizeof path, "%s%s%s", at->path, at->path[0] ? "." : "", name);
-    path[text_cut(path, sizeof path - 1)] = 0;
     return err_set_field(at->e, err, path, "%s", reason);
 }
 
