@@ -100,6 +100,8 @@ static const struct {
     {"senders:\n- id: a\n  provider: sendgrid\n  channels: [email]\n",
      "f:2: senders[0].credentials.api_key: expected a value, sendgrid needs it: API key "
      "(SG....)\n"},
+    {SENDGRID "credentials: {lettersonly}}]",
+     "f:1: senders[0].credentials: unknown setting, expected one of $PROVIDERS"},
     {SENDGRID "credentials: {" CANARY "}}]",
      "f:1: senders[0].credentials: unknown setting, expected one of $PROVIDERS"},
     {SENDGRID "credentials: {api_key: k,\n auth_token: " CANARY "}}]",

@@ -58,6 +58,25 @@ static void test_environment_overrides(void **state)
     config_free(c);
 }
 
+/* Item 10 comes after item 9, not after item 1. */
+static void test_items_in_any_order(void **state)
+{
+    static const char *const env[] = {
+        "SENDQ_ATTACHMENTS__ALLOW_HOSTS__10=k", "SENDQ_ATTACHMENTS__ALLOW_HOSTS__3=d",
+        "SENDQ_ATTACHMENTS__ALLOW_HOSTS__2=c",  "SENDQ_ATTACHMENTS__ALLOW_HOSTS__9=j",
+        "SENDQ_ATTACHMENTS__ALLOW_HOSTS__8=i",  "SENDQ_ATTACHMENTS__ALLOW_HOSTS__7=h",
+        "SENDQ_ATTACHMENTS__ALLOW_HOSTS__6=g",  "SENDQ_ATTACHMENTS__ALLOW_HOSTS__5=f",
+        "SENDQ_ATTACHMENTS__ALLOW_HOSTS__4=e",  "SENDQ_ATTACHMENTS__ALLOW_HOSTS__1=b",
+        "SENDQ_ATTACHMENTS__ALLOW_HOSTS__0=a",  NULL};
+    struct config *c = load_good(NULL, env);
+
+    (void)state;
+    assert_int_equal(c->attachments_host_count, 11);
+    for (unsigned i = 0; i < 11; i++)
+        assert_int_equal(c->attachments_hosts[i][0], 'a' + (int)i);
+    config_free(c);
+}
+
 static void test_environment_alone(void **state)
 {
     const char *env[] = {"SENDQ_SENDERS__0__ID=a", "SENDQ_SENDERS__0__PROVIDER=sandbox",
@@ -135,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_environment_overrides),
+        cmocka_unit_test(test_items_in_any_order),
         cmocka_unit_test(test_environment_alone),
         cmocka_unit_test(test_environment_faults_name_the_variable),
         cmocka_unit_test(test_alike_ids_are_not_guessed),
