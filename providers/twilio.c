@@ -203,7 +203,8 @@ static void classify_refusal(const struct build_ctx *ctx, int code, const char *
         o->kind = OUTCOME_UNKNOWN;
         o->code = CODE_OUTCOME_UNKNOWN;
     }
-    if (o->kind == OUTCOME_THROTTLED)
+    /* Of use to unknown ones too, where the message's `uncertain` says to try again. */
+    if (o->kind == OUTCOME_THROTTLED || o->kind == OUTCOME_UNKNOWN)
         o->retry_after_ms = response_retry_after(r, PROVIDER_RETRY_AFTER_MAX_MS);
     if (code)
         outcome_set(o, o->kind, o->code, "HTTP %d, code %d", r->status, code);

@@ -11,11 +11,11 @@
 
 #include "buf.h"
 #include "list.h"
+#include "timefmt.h"
 
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* Behind a pointer, so that a const loop can answer for the time. */
 struct loop_clock {
@@ -100,20 +100,12 @@ struct event_base *loop_base(struct loop *l)
 
 /* ---- clock ---- */
 
-static int64_t clock_us(clockid_t id)
-{
-    struct timespec ts;
-
-    clock_gettime(id, &ts);
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 int64_t loop_now_us(const struct loop *l)
 {
     struct loop_clock *c = l->clock;
 
     if (!c->mono_read) {
-        c->mono_us = clock_us(CLOCK_MONOTONIC);
+        c->mono_us = clock_mono_us();
         c->mono_read = true;
     }
     return c->mono_us;
@@ -124,7 +116,7 @@ int64_t loop_wall_ms(const struct loop *l)
     struct loop_clock *c = l->clock;
 
     if (!c->wall_read) {
-        c->wall_ms = clock_us(CLOCK_REALTIME) / 1000;
+        c->wall_ms = clock_wall_ms();
         c->wall_read = true;
     }
     return c->wall_ms;

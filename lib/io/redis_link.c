@@ -19,6 +19,7 @@
 #include "list.h"
 #include "redis_attach.h"
 #include "redis_reply.h"
+#include "uuid.h"
 
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
@@ -27,7 +28,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 /* In life order. The timer means: */
@@ -146,10 +146,9 @@ static void link_report(struct redis_link *l, bool up, const char *why)
 
 static int64_t reconnect_delay_us(struct redis_link *l)
 {
-    uint64_t random = 0;
+    uint64_t random;
 
-    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        random = (uint64_t)loop_now_us(l->loop);
+    random_bytes(&random, sizeof(random));
     l->failures++;
     return 1000 *
            backoff_delay(l->opts.backoff_base_ms, l->opts.backoff_max_ms, l->failures, 0, random);
