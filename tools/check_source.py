@@ -74,7 +74,8 @@ class Checker:
             if path.endswith((".c", ".h")):
                 self.check_shape(path, text)
                 self.check_includes(path, text)
-                self.check_calls(path, text)
+                if not path.startswith("tests/unit/"):  # a unit test feeds itself
+                    self.check_calls(path, text)
         return self.findings
 
     def check_text(self, path, text):
@@ -95,8 +96,8 @@ class Checker:
 
     def check_guard(self, path, text):
         pure = pathlib.PurePosixPath(path)
-        parts = [p for p in pure.with_suffix("").parts if p != "lib"]
-        guard = "SENDQ_" + re.sub(r"\W", "_", "_".join(parts)).upper() + "_H"
+        room = "tests" if path.startswith("tests/unit/") else pure.parent.name
+        guard = f"SENDQ_{room}_{pure.stem}_H".upper()
         found = re.search(r"^#ifndef (\w+)\n#define (\w+)", text, re.M)
         if not found or found.group(1) != guard or found.group(2) != guard:
             self.report(path, 1, f"header guard must be {guard}")
