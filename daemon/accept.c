@@ -5,6 +5,7 @@
 #include "accept.h"
 
 #include "job.h"
+#include "provider.h"
 #include "text.h"
 #include <stdio.h>
 #include <stdlib.h>

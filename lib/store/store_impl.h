@@ -2,6 +2,7 @@
 #ifndef SENDQ_STORE_STORE_IMPL_H
 #define SENDQ_STORE_STORE_IMPL_H
 
+#include "buf.h"
 #include "redis_reply.h"
 #include "store.h"
 
