@@ -38,6 +38,8 @@ struct config {
     struct job_limits job;
     struct rate global_rate;
     const char *attachments_root;
+    const char **attachments_hosts; /* allow_hosts: reachable although their address is private */
+    unsigned attachments_host_count;
     uint64_t attachments_max;
     const char *tls_ca_file;
     struct sender *senders;
@@ -53,6 +55,10 @@ enum { EVENTS_FINAL, EVENTS_ALL, EVENTS_OFF };
  * warnings (a secret inlined) too, with fatal=false. Non-NULL = usable. */
 typedef void (*config_report)(bool fatal, const char *line, void *arg);
 struct config *config_load(const char *path, config_report report, void *arg);
+/* The same from memory (`text` NULL: defaults and env only), with `name` for the error lines and
+ * an environment of its own ("NAME=value" strings ending with NULL; NULL = empty). */
+struct config *config_load_text(const char *name, const char *text, size_t len, char **env,
+                                config_report report, void *arg);
 void config_free(struct config *c);
 
 const struct sender *config_sender(const struct config *c, const char *id); /* or NULL */

@@ -19,12 +19,13 @@ struct provider_setting {
     bool secret; /* masked wherever it is printed; lives under `credentials:`, else `options:` */
 };
 
-/* What build may use besides the message. */
+/* What build may use besides the message, and classify besides the response. */
 struct build_ctx {
     const struct sender *sender;
     const struct progress *progress; /* step and what earlier steps carried */
     const char *access_token;        /* OAuth token where the provider asked for one, else NULL */
     int64_t now_ms;                  /* wall clock: for signatures' timestamps */
+    const char *message_id;          /* for classify, which does not see the message */
 };
 
 struct provider {

@@ -4,6 +4,17 @@
 
 #include "provider.h"
 
+/* Every provider: file <name>.c defines provider_<name>, and its name stands here. */
+#define PROVIDER_LIST(X) \
+    X(sandbox)           \
+    X(sendgrid)          \
+    X(twilio)            \
+    X(webhook)
+
+#define PROVIDER_DECLARE(name) extern const struct provider provider_##name;
+PROVIDER_LIST(PROVIDER_DECLARE)
+#undef PROVIDER_DECLARE
+
 const struct provider *provider_find(const char *name); /* or NULL */
 const struct provider *provider_at(unsigned i);         /* NULL past the end */
 

@@ -1,4 +1,4 @@
-/* HTTP transfers over curl_multi's socket API. The only file that calls libcurl.
+/* HTTP transfers over curl_multi's socket API. Only lib/io/http_*.c calls libcurl.
  *
  * Recipe (limits.md): reused easy handles, CURLU parsed once per URL, sockets stay in epoll until
  * curl closes them, finished transfers drained once per loop turn, MAXCONNECTS set, at most 64
@@ -28,7 +28,9 @@ struct http_opts {
 typedef void (*http_done_cb)(const struct response *r, void *arg);
 
 struct http_multi *http_multi_new(struct loop *loop, const struct http_opts *opts);
-void http_multi_free(struct http_multi *h); /* aborts what runs: callbacks with TRANSPORT_LOST */
+/* Aborts what runs: callbacks with TRANSPORT_LOST, or _NOT_SENT where no byte had been written.
+ * Not from inside a callback. NULL is fine. */
+void http_multi_free(struct http_multi *h);
 
 unsigned http_multi_in_flight(const struct http_multi *h);
 unsigned http_multi_room(const struct http_multi *h);

@@ -8,16 +8,18 @@
 struct event_base;
 struct loop;
 
-struct loop *loop_new(void); /* aborts when the system has no memory or no epoll */
-void loop_free(struct loop *l);
+/* Aborts when the system has no memory or no epoll. Ignores SIGPIPE for the process. */
+struct loop *loop_new(void);
+void loop_free(struct loop *l); /* NULL is fine; timers and after work must be gone by then */
 struct event_base *loop_base(struct loop *l); /* for lib/io and the admin server only */
 
 /* Runs until loop_stop. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 
-int64_t loop_now_us(const struct loop *l);  /* CLOCK_MONOTONIC at this turn's start */
-int64_t loop_wall_ms(const struct loop *l); /* CLOCK_REALTIME at this turn's start */
+/* Read once a turn (at the first call in it), so one turn sees one time. */
+int64_t loop_now_us(const struct loop *l);  /* CLOCK_MONOTONIC */
+int64_t loop_wall_ms(const struct loop *l); /* CLOCK_REALTIME */
 
 /* One-shot timers. The callback runs once per set; setting again moves it. A timer whose delay is
  * <= 0 runs in the next turn, never from inside timer_set. */
@@ -30,11 +32,12 @@ bool timer_is_set(const struct timer *t);
 void timer_free(struct timer *t); /* NULL is fine */
 
 /* Work that runs after the events of this turn, at most once per turn however often asked for
- * (PgBouncer's main_loop_once): batching of claims and records hangs on it. */
+ * (PgBouncer's main_loop_once): batching of claims and records hangs on it. Asked for by other
+ * after-turn work, it still runs in this turn if it has not yet, else in the next. */
 struct after;
 struct after *after_new(struct loop *l, timer_cb cb, void *arg);
 void after_request(struct after *a);
-void after_free(struct after *a);
+void after_free(struct after *a); /* NULL is fine; may be called from its own callback */
 
 /* Runs cb in the loop when the signal comes. Freed with the loop. */
 void loop_on_signal(struct loop *l, int signo, timer_cb cb, void *arg);

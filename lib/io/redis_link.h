@@ -10,7 +10,8 @@
 struct redisReply;
 struct redis_link;
 
-/* Where Redis is: parsed from "unix:///path", "redis://[user[:pass]@]host[:port][/db]". */
+/* Where Redis is: parsed from "unix://[user:pass@]/path[?db=N]" or
+ * "redis://[user:pass@|:pass@]host[:port][/db]" (percent-escapes are decoded). */
 struct redis_addr {
     char path[108]; /* unix socket, or "" */
     char host[256];
@@ -28,8 +29,8 @@ struct redis_link_opts {
     int64_t command_timeout_ms;   /* 5 s: oldest unanswered command; then the link is dropped.
                                      0 = none (a blocking doorbell) */
     int64_t backoff_base_ms, backoff_max_ms; /* reconnect: full jitter, 50 ms .. 2 s */
-    /* Called in the loop on each change; up=false carries why. Never called from inside
-     * redis_link_new or redis_link_free. */
+    /* Called in the loop on each change, the first failure to connect included; up=false carries
+     * why. Never called from inside redis_link_new or redis_link_free; may free the link. */
     void (*on_state)(struct redis_link *l, bool up, const char *why, void *arg);
     void *arg;
 };

@@ -1,0 +1,305 @@
+"""Measures sendqd against the bare HTTP loop (floor_curl) on this machine.
+
+  single  N e-mail jobs: messages/s, CPU per message of sendqd and Redis, beside the bare loop
+  queue   cost per message with N and with 10 N jobs waiting
+  idle    CPU of an idle sendqd, and how fast a job leaves an idle one
+
+sendqd and floor_curl run on CPU 0, nginx, Redis and this program on CPU 1. Machines get faster and
+slower by the minute: only rates of one interleaved run may be compared, so ratios are what counts.
+Prints a table for people and, last, one JSON line. Exits 1 when a message is lost or repeated."""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
+from capture import Capture  # noqa: E402
+from rig import Rig, RigError, wait_until  # noqa: E402
+
+NS = "bench"
+CLIENT_CPU, SERVER_CPU = 0, 1
+IN_FLIGHT = 64
+BODY_BYTES = 600
+WARM_UP = 500
+SAMPLES = 500
+
+CONFIG = """
+namespace: {ns}
+redis: {{ url: "{redis_url}" }}
+admin: {{ listen: "" }}
+worker: {{ in_flight: {in_flight} }}
+senders:
+  - id: bench-mail
+    provider: sandbox
+    channels: [email]
+    default: true
+    from: {{ address: bench@example.com, name: Bench }}
+    endpoint: "{endpoint}/sandbox"
+"""
+
+
+def job_body(number):
+    """A messaging e-mail of exactly BODY_BYTES bytes."""
+    def text(content):
+        return json.dumps({"message_data": {
+            "recipient": f"user{number:08d}@example.com", "subject": "Your order has shipped",
+            "content": content, "sender_name": "Acme Support Team"},
+            "message_type": "TRANSACTIONAL", "priority": "NORMAL"})
+    return text("x" * (BODY_BYTES - len(text(""))))
+
+
+def cpu_seconds(pid):
+    """CPU time of all threads, in the kernel's own nanoseconds."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((t / "schedstat").read_text().split()[0]) for t in tasks) / 1e9
+
+
+def resident_kib(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+def milliseconds(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000
+
+
+class Bench:
+    def __init__(self, rig, options):
+        self.rig = rig
+        self.options = options
+        self.redis_url, self.redis = rig.redis(aof=options.aof, cpu=SERVER_CPU)
+        self.first_day = datetime.datetime.now(datetime.timezone.utc).date()
+        self.sendqd = None
+
+    def start(self, endpoint):
+        self.sendqd = self.rig.sendqd(CONFIG.format(
+            ns=NS, redis_url=self.redis_url, endpoint=endpoint, in_flight=IN_FLIGHT),
+            cpu=CLIENT_CPU)
+
+    def final_counts(self):
+        """(sent, failed) over all days this run has seen."""
+        sent = failed = 0
+        today = datetime.datetime.now(datetime.timezone.utc).date()
+        for day in {self.first_day, today}:
+            for field, count in self.redis.hgetall(f"{NS}:stats:{day}").items():
+                if field.startswith("provider:"):
+                    sent += int(count) if field.endswith(":sent") else 0
+                    failed += int(count) if field.endswith(":failed") else 0
+        return sent, failed
+
+    def redis_cpu(self):
+        info = self.redis.info("cpu")
+        return info["used_cpu_user"] + info["used_cpu_sys"]
+
+    def stage(self, count):
+        """Prepares a list of jobs beside the daemon's; returns the ids of the sampled ones."""
+        ids, jobs = [], []
+        every = max(1, count // SAMPLES)
+        for number in range(count):
+            body = job_body(number)
+            if number % every == 0:
+                ids.append(str(uuid.uuid4()))
+                body = f'{{"id": "{ids[-1]}", "body": {body}}}'
+            jobs.append(body)
+            if len(jobs) == 1000 or number == count - 1:
+                self.redis.lpush(f"{NS}:staged", *jobs)
+                jobs = []
+        return ids
+
+    def run_jobs(self, count):
+        """Lets `count` staged jobs appear at once, waits until all are sent; what it cost."""
+        ids = self.stage(count)
+        before, failed_before = self.final_counts()
+
+        def all_final():
+            self.rig.running("sendqd", self.sendqd)
+            sent, failed = self.final_counts()
+            if failed > failed_before or self.redis.xlen(f"{NS}:rejected"):
+                raise RigError(f"{failed - failed_before} messages failed, "
+                               f"{self.redis.xlen(f'{NS}:rejected')} jobs rejected")
+            return sent - before >= count
+
+        redis_cpu, cpu, wall = self.redis_cpu(), cpu_seconds(self.sendqd.pid), time.monotonic()
+        self.redis.rename(f"{NS}:staged", f"{NS}:jobs")
+        wait_until(all_final, f"{count} messages to be sent", timeout=60 + count / 200)
+        wall = time.monotonic() - wall
+        cpu = cpu_seconds(self.sendqd.pid) - cpu
+        redis_cpu = self.redis_cpu() - redis_cpu
+        sent = self.final_counts()[0] - before
+        if sent != count:
+            raise RigError(f"{count} jobs, but {sent} counted as sent")
+        return {"rate": count / wall, "cpu_us": cpu / count * 1e6,
+                "redis_us": redis_cpu / count * 1e6, "rss_kib": resident_kib(self.sendqd.pid),
+                "latency_ms": self.latencies(ids)}
+
+    def latencies(self, ids):
+        pipe = self.redis.pipeline(transaction=False)
+        for message_id in ids:
+            pipe.hmget(f"{NS}:message:{message_id}", "status", "queued_at", "sent_at")
+        found = []
+        for message_id, (status, queued, sent) in zip(ids, pipe.execute()):
+            if status != "sent":
+                raise RigError(f"message {message_id} is '{status}', not sent")
+            found.append(milliseconds(sent) - milliseconds(queued))
+        return found
+
+    def capture_request(self):
+        """The request that one job becomes on the wire: the floor sends the very same."""
+        with Capture() as capture:
+            self.start(capture.url)
+            self.redis.lpush(f"{NS}:jobs", job_body(0))
+            raw, _ = capture.next_request()
+            wait_until(lambda: sum(self.final_counts()) == 1, "the captured message to be final")
+            self.rig.stop(self.sendqd)
+        path = self.rig.dir / "request.http"
+        path.write_bytes(raw)
+        return path, raw.split(b" ", 2)[1].decode()
+
+    def run_floor(self, sink, request, url_path, count):
+        before = sink.requests()
+        argv = ["taskset", "-c", str(CLIENT_CPU), str(self.rig.bin / "floor_curl"),
+                sink.url + url_path, str(request), str(count), str(IN_FLIGHT), "202"]
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=60 + count / 200, check=False)
+        if done.returncode != 0:
+            raise RigError(f"floor_curl: {done.stderr or done.stdout}")
+        result = json.loads(done.stdout)
+        arrived = sink.requests() - before - result["warm_up"]
+        if arrived != count:
+            raise RigError(f"floor_curl sent {count}, the sink got {arrived}")
+        return {"rate": count / result["seconds"],
+                "cpu_us": result["cpu_seconds"] / count * 1e6, "rss_kib": result["rss_kib"]}
+
+    def run_counted(self, sink, count):
+        before = sink.requests()
+        result = self.run_jobs(count)
+        arrived = sink.requests() - before
+        if arrived != count:
+            raise RigError(f"{count} jobs, but the sink got {arrived} requests")
+        return result
+
+
+def median(rounds, key):
+    return statistics.median(r[key] for r in rounds)
+
+
+def scenario_single(bench, options):
+    request, url_path = bench.capture_request()
+    sink = bench.rig.nginx(cpu=SERVER_CPU)
+    bench.start(sink.url)
+    bench.run_counted(sink, WARM_UP)
+    floor, ours = [], []
+    for _ in range(options.rounds):
+        floor.append(bench.run_floor(sink, request, url_path, options.n))
+        ours.append(bench.run_counted(sink, options.n))
+    latency = [ms for r in ours for ms in r["latency_ms"]]
+    return {
+        "n": options.n, "rounds": options.rounds, "aof": options.aof, "in_flight": IN_FLIGHT,
+        "messages_per_s": round(median(ours, "rate")),
+        "floor_per_s": round(median(floor, "rate")),
+        "sendqd_cpu_us": round(median(ours, "cpu_us"), 2),
+        "floor_cpu_us": round(median(floor, "cpu_us"), 2),
+        "ratio": round(statistics.median(o["cpu_us"] / f["cpu_us"]
+                                         for o, f in zip(ours, floor)), 3),
+        "redis_cpu_us": round(median(ours, "redis_us"), 2),
+        "sendqd_rss_kib": max(r["rss_kib"] for r in ours),
+        "floor_rss_kib": max(r["rss_kib"] for r in floor),
+        "queue_to_sent_p50_ms": round(percentile(latency, 0.50), 1),
+        "queue_to_sent_p99_ms": round(percentile(latency, 0.99), 1),
+    }
+
+
+def scenario_queue(bench, options):
+    sink = bench.rig.nginx(cpu=SERVER_CPU)
+    bench.start(sink.url)
+    bench.run_counted(sink, WARM_UP)
+    short, long = [], []
+    for _ in range(options.rounds):
+        # As many messages in all on both sides, so that both see the same weather.
+        short += [bench.run_counted(sink, options.n) for _ in range(2)]
+        long.append(bench.run_counted(sink, options.n * 10))
+    result = {"n": options.n, "rounds": options.rounds, "aof": options.aof}
+    for key in ("cpu_us", "redis_us"):
+        result[f"{key}_n"] = round(median(short, key), 2)
+        result[f"{key}_10n"] = round(median(long, key), 2)
+        result[f"{key}_growth"] = round(median(long, key) / median(short, key), 3)
+    return result
+
+
+def scenario_idle(bench, options):
+    with Capture() as capture:
+        bench.start(capture.url)
+        latency = []
+        for number in range(options.pushes):
+            body = job_body(number)
+            pushed = time.monotonic()
+            bench.redis.lpush(f"{NS}:jobs", body)
+            _, arrived = capture.next_request()
+            latency.append((arrived - pushed) * 1000)
+            wait_until(lambda n=number: sum(bench.final_counts()) == n + 1, "a push to be final")
+        cpu = cpu_seconds(bench.sendqd.pid)
+        time.sleep(options.idle_seconds)
+        cpu = cpu_seconds(bench.sendqd.pid) - cpu
+    return {
+        "idle_seconds": options.idle_seconds, "idle_cpu_ms": round(cpu * 1000, 2),
+        "idle_cpu_percent": round(cpu / options.idle_seconds * 100, 3),
+        "pushes": options.pushes,
+        "push_to_wire_p50_ms": round(percentile(latency, 0.50), 2),
+        "push_to_wire_p99_ms": round(percentile(latency, 0.99), 2),
+        "push_to_wire_max_ms": round(max(latency), 2),
+    }
+
+
+SCENARIOS = {"single": scenario_single, "queue": scenario_queue, "idle": scenario_idle}
+
+
+def parse_options(arguments):
+    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenario", nargs="?", default="single", choices=[*SCENARIOS, "all"])
+    parser.add_argument("--n", type=int, default=20000, help="jobs per round (20000)")
+    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (3)")
+    parser.add_argument("--aof", action="store_true", help="Redis with AOF, fsync every second")
+    parser.add_argument("--idle-seconds", type=float, default=10.0)
+    parser.add_argument("--pushes", type=int, default=200)
+    parser.add_argument("--build", default="build/release")
+    options = parser.parse_args(arguments)
+    if options.n < 1 or options.rounds < 1 or options.pushes < 1:
+        parser.error("--n, --rounds and --pushes must be at least 1")
+    return options
+
+
+def main(arguments):
+    options = parse_options(arguments)
+    if os.cpu_count() < 2:
+        sys.exit("bench: needs two CPUs, one for the client and one for the servers")
+    os.sched_setaffinity(0, {SERVER_CPU})
+    names = SCENARIOS if options.scenario == "all" else [options.scenario]
+    results = {}
+    for name in names:
+        try:
+            with Rig(options.build) as rig:
+                results[name] = SCENARIOS[name](Bench(rig, options), options)
+        except (RigError, TimeoutError) as error:
+            sys.exit(f"bench: {name}: {error}")
+        print(f"{name}")
+        for key, value in results[name].items():
+            print(f"  {key:<24} {value!s:>12}")
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,32 @@
+# What `cmake --install` lays down besides the programs: units, account, example configuration.
+# sendqd.service reads /etc/sendq/sendqd.yaml, sendqd@NAME.service reads /etc/sendq/NAME.yaml.
+option(SENDQ_NOTIFY_RELOAD "Units for systemd 253 or later: Type=notify-reload" OFF)
+
+if(SENDQ_NOTIFY_RELOAD)
+    # The manager sends SIGHUP itself and waits until the new configuration is in force.
+    set(UNIT_TYPE "Type=notify-reload")
+else()
+    string(CONCAT UNIT_TYPE "# From systemd 253 on, Type=notify-reload (and no ExecReload) makes "
+        "\"systemctl reload\"\n# wait until the new configuration is in force: build with "
+        "-DSENDQ_NOTIFY_RELOAD=ON.\nType=notify\nExecReload=kill -HUP $MAINPID")
+endif()
+set(SENDQD ${CMAKE_INSTALL_FULL_SBINDIR}/sendqd)
+set(units ${CMAKE_BINARY_DIR}/systemd)
+
+set(UNIT_SUFFIX "")
+set(UNIT_CONFIG ${CMAKE_INSTALL_FULL_SYSCONFDIR}/sendq/sendqd.yaml)
+configure_file(${CMAKE_SOURCE_DIR}/systemd/sendqd.service.in ${units}/sendqd.service @ONLY)
+set(UNIT_SUFFIX " (%i)")
+set(UNIT_CONFIG ${CMAKE_INSTALL_FULL_SYSCONFDIR}/sendq/%i.yaml)
+configure_file(${CMAKE_SOURCE_DIR}/systemd/sendqd.service.in ${units}/sendqd@.service @ONLY)
+
+install(FILES ${units}/sendqd.service ${units}/sendqd@.service DESTINATION lib/systemd/system)
+install(FILES ${CMAKE_SOURCE_DIR}/systemd/sendq.sysusers DESTINATION lib/sysusers.d
+        RENAME sendq.conf)
+install(FILES ${CMAKE_SOURCE_DIR}/systemd/sendq.tmpfiles DESTINATION lib/tmpfiles.d
+        RENAME sendq.conf)
+# An example, not the configuration itself: an installation must never overwrite that.
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/config/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
+        FILES_MATCHING PATTERN "*.yaml")
+install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/LICENSE
+        DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,0 +1,313 @@
+/* Accept: parse, find the sender, and replace the batch by what it became.
+ *
+ * The batch's own memory is kept until Redis has answered, so that a refusal (out of memory, script
+ * cache empty) is tried again with the very same ids. */
+#include "accept.h"
+
+#include "job.h"
+#include "provider.h"
+#include "text.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ERROR_PAUSE_US 500000
+#define FIELDS_MAX 20
+
+/* One job of the batch, and all that its store_accept points to. */
+struct item {
+    struct job job;
+    struct err_text error;
+    struct buf packed, answer, conflict;
+    struct store_field fields[FIELDS_MAX];
+};
+
+struct accept_stage {
+    struct loop *loop;
+    struct store *store;
+    struct log *log;
+    struct accept_ops ops;
+    struct live_config *live;
+    struct timer *again;
+    struct item *items;
+    struct store_accept *out;
+    size_t count, cap;
+    uint64_t tag;
+    struct accept_counters counters;
+};
+
+/* --- one job --- */
+
+/* The sender named, or the channel's default. */
+static const struct sender *find_sender(const struct config *c, const struct message *m,
+                                        struct err_text *e)
+{
+    const char *id = m->text[MSG_SENDER];
+    const char *channel = channel_name(m->channel);
+    const struct sender *s = id != NULL ? config_sender(c, id) : config_default_sender(c, m->channel);
+
+    if (s == NULL && id != NULL)
+        err_set_field(e, SQ_ERR_NOT_FOUND, "sender", "no sender has this id");
+    else if (s == NULL)
+        err_set_field(e, SQ_ERR_NOT_FOUND, "sender", "none is named and channel %s has no default",
+                      channel);
+    else if ((s->channels & CHANNEL_BIT(m->channel)) == 0)
+        err_set_field(e, SQ_ERR_NOT_FOUND, "sender", "it does not serve channel %s", channel);
+    else
+        return s;
+    snprintf(e->code, sizeof(e->code), "%s", error_code_name(CODE_INSUFFICIENT_PERMISSIONS));
+    return NULL;
+}
+
+static enum error_code code_of(const struct err_text *e)
+{
+    enum error_code code = error_code_parse(e->code);
+
+    return code != CODE_NONE ? code : CODE_VALIDATION_ERROR;
+}
+
+static void make_answer(const struct accept_stage *a, struct item *it, enum error_code code,
+                        const struct err_text *e, struct buf *out)
+{
+    const struct answer_in in = {
+        .message = it->job.message.id[0] != '\0' ? &it->job.message : NULL,
+        .provider = "",
+        .code = code,
+        .error = e,
+        .now_ms = store_now_ms(a->store),
+    };
+
+    buf_clear(out);
+    if (it->job.message.text[MSG_REPLY_QUEUE] != NULL)
+        job_answer(it->job.message.text[MSG_FORMAT], &in, out);
+}
+
+static void reject(const struct accept_stage *a, struct item *it, struct store_accept *out)
+{
+    enum error_code code = code_of(&it->error);
+
+    make_answer(a, it, code, &it->error, &it->answer);
+    out->rejected = true;
+    out->error_code = error_code_name(code);
+    out->error_message = it->error.text;
+    out->field = it->error.field;
+    out->answer = it->answer.data;
+    out->answer_len = it->answer.len;
+    if (log_begin(a->log, LOG_LVL_WARN, "rejected")) {
+        log_str(a->log, "error_code", out->error_code);
+        log_str(a->log, "error", it->error.text);
+        log_end(a->log);
+    }
+}
+
+static void add_field(struct item *it, struct store_accept *out, const char *name, const char *value)
+{
+    if (!text_is_empty(value) && out->field_count < FIELDS_MAX)
+        it->fields[out->field_count++] = (struct store_field){name, value};
+}
+
+static const char *priority_digit(enum priority p)
+{
+    static const char *const digits[PRIORITY_COUNT] = {"1", "2", "3"};
+
+    return digits[p];
+}
+
+/* The public fields of NS:message:<id> (contract.md section 2), and the scripts' own. */
+static void add_fields(struct item *it, const struct sender *s, struct store_accept *out)
+{
+    static const enum msg_text copied[] = {MSG_RECIPIENT, MSG_SUBJECT, MSG_CONTACT_ID, MSG_DEAL_ID,
+                                           MSG_BULK_ID,   MSG_THREAD_ID, MSG_METADATA};
+    const struct message *m = &it->job.message;
+    bool cautious = m->uncertain == UNCERTAIN_FAIL ||
+                    (m->uncertain == UNCERTAIN_DEFAULT && s->uncertain == UNCERTAIN_FAIL);
+
+    add_field(it, out, "id", m->id);
+    add_field(it, out, "channel", channel_name(m->channel));
+    add_field(it, out, "provider", s->provider->name);
+    add_field(it, out, "sender", s->id);
+    add_field(it, out, "message_type", message_type_name(m->type));
+    add_field(it, out, "priority", priority_name(m->priority));
+    for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++)
+        add_field(it, out, msg_text_name(copied[i]), m->text[copied[i]]);
+    if (m->priority != PRIORITY_NORMAL)
+        add_field(it, out, "_priority", priority_digit(m->priority));
+    if (cautious)
+        add_field(it, out, "_uncertain", "fail");
+    out->fields = it->fields;
+}
+
+static void make_conflict(const struct accept_stage *a, struct item *it, struct store_accept *out)
+{
+    struct err_text e = {0};
+
+    if (!it->job.explicit_id && it->job.idempotency_key[0] == '\0')
+        return;
+    err_set(&e, SQ_ERR_INVALID, "the same idempotency key or id came before with another body");
+    make_answer(a, it, CODE_IDEMPOTENCY_CONFLICT, &e, &it->conflict);
+    out->conflict_answer = it->conflict.data;
+    out->conflict_len = it->conflict.len;
+}
+
+static void admit(const struct accept_stage *a, struct item *it, struct store_accept *out)
+{
+    struct message *m = &it->job.message;
+    const struct sender *s = find_sender(a->live->config, m, &it->error);
+
+    if (s == NULL) {
+        reject(a, it, out);
+        return;
+    }
+    message_set(m, MSG_SENDER, s->id);
+    buf_clear(&it->packed);
+    message_pack(m, &it->packed);
+    out->id = m->id;
+    out->idempotency_key = it->job.idempotency_key;
+    out->body_hash = it->job.body_hash;
+    out->explicit_id = it->job.explicit_id;
+    out->sender = s->id;
+    out->priority = m->priority;
+    out->due_ms = m->scheduled_at;
+    out->packed = it->packed.data;
+    out->packed_len = it->packed.len;
+    add_fields(it, s, out);
+    make_conflict(a, it, out);
+}
+
+static void understand(struct accept_stage *a, size_t i, const struct store_raw *raw)
+{
+    struct item *it = &a->items[i];
+    struct store_accept *out = &a->out[i];
+    enum sq_err err;
+
+    *out = (struct store_accept){.index = (unsigned)i + 1};
+    memset(&it->error, 0, sizeof(it->error));
+    err = job_parse(raw->raw, raw->len, raw->list, store_now_ms(a->store), &a->live->config->job,
+                    &it->job, &it->error);
+    if (err == SQ_OK)
+        admit(a, it, out);
+    else
+        reject(a, it, out);
+    out->reply_queue = it->job.message.text[MSG_REPLY_QUEUE];
+}
+
+/* --- the batch --- */
+
+static void finish(struct accept_stage *a, unsigned accepted)
+{
+    for (size_t i = 0; i < a->count; i++)
+        job_clear(&a->items[i].job);
+    a->count = 0;
+    a->ops.done(accepted, a->ops.arg);
+}
+
+static void send(struct accept_stage *a);
+
+static void on_accepted(enum store_status st, unsigned accepted, unsigned duplicates,
+                        unsigned rejected, void *arg)
+{
+    struct accept_stage *a = arg;
+
+    switch (st) {
+    case STORE_OK:
+        a->counters.accepted += accepted;
+        a->counters.duplicates += duplicates;
+        a->counters.rejected += rejected;
+        finish(a, accepted);
+        break;
+    case STORE_AGAIN:
+        send(a);
+        break;
+    case STORE_ERROR:
+        a->ops.problem(store_error(a->store), a->ops.arg);
+        timer_set_us(a->again, ERROR_PAUSE_US);
+        break;
+    default: /* gone: another worker has the batch; lost: the next registration puts it back */
+        finish(a, 0);
+        break;
+    }
+}
+
+static void send(struct accept_stage *a)
+{
+    if (store_accept(a->store, a->tag, a->out, a->count, on_accepted, a) != SQ_OK)
+        finish(a, 0);
+}
+
+static void on_again(void *arg)
+{
+    struct accept_stage *a = arg;
+
+    if (a->count > 0)
+        send(a);
+}
+
+static void reserve(struct accept_stage *a, size_t count)
+{
+    if (count <= a->cap)
+        return;
+    a->items = mem_realloc(a->items, count * sizeof(*a->items));
+    a->out = mem_realloc(a->out, count * sizeof(*a->out));
+    memset(a->items + a->cap, 0, (count - a->cap) * sizeof(*a->items));
+    a->cap = count;
+}
+
+void accept_batch(struct accept_stage *a, uint64_t tag, const struct store_raw *jobs, size_t count)
+{
+    reserve(a, count);
+    a->tag = tag;
+    a->count = count;
+    for (size_t i = 0; i < count; i++)
+        understand(a, i, &jobs[i]);
+    send(a);
+}
+
+void accept_abandon(struct accept_stage *a)
+{
+    timer_cancel(a->again);
+    if (a->count > 0)
+        finish(a, 0);
+}
+
+struct accept_stage *accept_new(struct loop *loop, struct store *store, struct log *log,
+                                const struct accept_ops *ops)
+{
+    struct accept_stage *a = mem_zalloc(sizeof(*a));
+
+    a->loop = loop;
+    a->store = store;
+    a->log = log;
+    a->ops = *ops;
+    a->again = timer_new(loop, on_again, a);
+    return a;
+}
+
+void accept_free(struct accept_stage *a)
+{
+    if (a == NULL)
+        return;
+    for (size_t i = 0; i < a->cap; i++) {
+        job_clear(&a->items[i].job);
+        buf_free(&a->items[i].packed);
+        buf_free(&a->items[i].answer);
+        buf_free(&a->items[i].conflict);
+    }
+    free(a->items);
+    free(a->out);
+    timer_free(a->again);
+    live_config_unref(a->live);
+    free(a);
+}
+
+void accept_set_config(struct accept_stage *a, struct live_config *live)
+{
+    struct live_config *old = a->live;
+
+    a->live = live_config_ref(live);
+    live_config_unref(old);
+}
+
+const struct accept_counters *accept_counts(const struct accept_stage *a)
+{
+    return &a->counters;
+}

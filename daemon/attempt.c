@@ -1,0 +1,112 @@
+/* Attempts and the configuration they were begun with. */
+#include "attempt.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Buffers larger than this are given back to the system between uses: one message with a big
+ * attachment must not make every slot of the pool big. */
+#define KEEP_BYTES (64u << 10)
+
+struct live_config *live_config_new(struct config *config)
+{
+    struct live_config *l = mem_alloc(sizeof(*l));
+
+    *l = (struct live_config){.config = config, .refs = 1};
+    return l;
+}
+
+struct live_config *live_config_ref(struct live_config *l)
+{
+    l->refs++;
+    return l;
+}
+
+void live_config_unref(struct live_config *l)
+{
+    if (l == NULL || --l->refs > 0)
+        return;
+    config_free(l->config);
+    free(l);
+}
+
+void attempts_init(struct attempts *a)
+{
+    list_init(&a->all);
+    list_init(&a->free);
+    a->count = 0;
+}
+
+static void trim(struct buf *b)
+{
+    if (b->cap > KEEP_BYTES)
+        buf_free(b);
+    else
+        buf_clear(b);
+}
+
+static struct attempt *attempt_get(struct attempts *a)
+{
+    struct list *node = list_pop(&a->free);
+    struct attempt *t;
+
+    if (node != NULL)
+        return LIST_ENTRY(node, struct attempt, node);
+    t = mem_zalloc(sizeof(*t));
+    list_init(&t->node);
+    return t;
+}
+
+struct attempt *attempt_new(struct attempts *a, struct live_config *live, const char *id,
+                            const char *packed, size_t len)
+{
+    struct attempt *t = attempt_get(a);
+
+    list_add_tail(&a->all, &t->all);
+    a->count++;
+    t->live = live_config_ref(live);
+    buf_add(&t->packed, packed, len);
+    t->unreadable = t->packed.failed ||
+                    message_unpack(buf_str(&t->packed), t->packed.len, &t->message) != SQ_OK;
+    snprintf(t->message.id, sizeof(t->message.id), "%s", id);
+    t->sender = config_sender(live->config, t->message.text[MSG_SENDER]);
+    return t;
+}
+
+void attempt_free(struct attempts *a, struct attempt *t)
+{
+    struct buf packed = t->packed;
+    struct request request = t->request;
+
+    list_del(&t->all);
+    a->count--;
+    live_config_unref(t->live);
+    message_clear(&t->message);
+    trim(&packed);
+    packed.failed = false;
+    request_reset(&request);
+    trim(&request.body);
+    memset(t, 0, sizeof(*t));
+    t->packed = packed;
+    t->request = request;
+    list_add_head(&a->free, &t->node);
+}
+
+void attempts_done(struct attempts *a)
+{
+    LIST_EACH(node, &a->all) {
+        struct attempt *t = LIST_ENTRY(node, struct attempt, all);
+
+        list_del(&t->node);
+        attempt_free(a, t);
+    }
+    LIST_EACH(node, &a->free) {
+        struct attempt *t = LIST_ENTRY(node, struct attempt, node);
+
+        list_del(&t->node);
+        buf_free(&t->packed);
+        request_free(&t->request);
+        free(t);
+    }
+}

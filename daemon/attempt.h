@@ -1,0 +1,67 @@
+/* One attempt to send one message, from its claim until its outcome is recorded. */
+#ifndef SENDQ_DAEMON_ATTEMPT_H
+#define SENDQ_DAEMON_ATTEMPT_H
+
+#include "config.h"
+#include "heap.h"
+#include "list.h"
+#include "message.h"
+#include "outcome.h"
+#include "request.h"
+
+/* A configuration in use. SIGHUP brings a new one; the old one lives until its last attempt ends. */
+struct live_config {
+    struct config *config;
+    unsigned refs;
+};
+
+struct live_config *live_config_new(struct config *config); /* owns config; one reference */
+struct live_config *live_config_ref(struct live_config *l);
+void live_config_unref(struct live_config *l); /* NULL is fine */
+
+/* In life order. A state is also the place that holds the attempt. */
+enum attempt_state {
+    ATTEMPT_WAITING,  /* claimed, not begun: in dispatch's queue or slot heap */
+    ATTEMPT_MARKING,  /* its start mark is being written */
+    ATTEMPT_SENDING,  /* in flight, or between two steps */
+    ATTEMPT_DONE,     /* has an outcome: in record's hands */
+};
+
+struct attempt {
+    struct list all;       /* in attempts.all */
+    struct list node;      /* in the list of whoever holds it */
+    struct heap_node slot; /* in dispatch's heap; key = monotonic us when it may start */
+    enum attempt_state state;
+    struct live_config *live;
+    const struct sender *sender; /* NULL: this configuration does not know it */
+    struct message message;
+    struct buf packed; /* what message points into */
+    int64_t fence;
+    bool capped;      /* must start within its slot's jitter */
+    bool suppressed;
+    bool unreadable;  /* what is stored is not a message of ours */
+    bool refund;      /* the request definitely never left */
+    int64_t begun_us; /* monotonic; 0 = not begun */
+    struct progress progress;
+    struct request request;
+    struct outcome outcome;
+};
+
+/* All attempts of this process, with a free list: the steady loop allocates nothing. */
+struct attempts {
+    struct list all;
+    struct list free;
+    unsigned count;
+};
+
+void attempts_init(struct attempts *a);
+void attempts_done(struct attempts *a); /* frees everything */
+
+/* A fresh attempt of the packed message (copied). One that cannot be unpacked has only its id and
+ * `unreadable` set. */
+struct attempt *attempt_new(struct attempts *a, struct live_config *live, const char *id,
+                            const char *packed, size_t len);
+/* Back to the free list; it must be in no other list or heap. */
+void attempt_free(struct attempts *a, struct attempt *t);
+
+#endif

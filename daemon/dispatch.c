@@ -1,0 +1,391 @@
+/* Dispatch: claims as much as can start, and starts it when its slot comes.
+ *
+ * Two places hold what is claimed: `queue` (no rate applies: start as soon as there is room; a
+ * small stock is claimed ahead so that transfers never wait for Redis) and the heap `slots` (a rate
+ * applies: start at its time, within the jitter, or give it back - a late send could break the
+ * cap's promise at the provider). At most one claim is under way. */
+#include "dispatch.h"
+
+#include "rate.h"
+#include "text.h"
+#include "verdict.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A claim that brought nothing although something was due (another worker was faster, or a free
+ * place is awaited) is not repeated at once. */
+#define EMPTY_PAUSE_US 5000
+/* After Redis refused: not at once again. */
+#define ERROR_PAUSE_US 500000
+#define ZONES_MAX 16
+
+struct dispatch_stage {
+    struct loop *loop;
+    struct store *store;
+    struct attempts *attempts;
+    struct dispatch_ops ops;
+    struct live_config *live;
+    struct after *after;
+    struct timer *timer;
+    struct list queue;
+    struct heap slots;
+    unsigned queued;
+    unsigned marking; /* start marks under way: they will need room */
+    bool open, claiming, poked;
+    int64_t next_us; /* Redis time of the next due work; 0 = none known */
+    int64_t pause_until_us, lease_until_us, wake_us;
+    struct store_zone zones[ZONES_MAX];
+    size_t zone_count;
+};
+
+/* --- beginning --- */
+
+static void settle(struct dispatch_stage *d, struct attempt *t, enum error_code code, const char *why)
+{
+    t->refund = true;
+    outcome_set(&t->outcome, OUTCOME_FAILED, code, "%s", why);
+    t->state = ATTEMPT_DONE;
+    d->ops.settled(t, d->ops.arg);
+}
+
+/* Reasons not to send at all, in priority order. False: it may go. */
+static bool refuse(struct dispatch_stage *d, struct attempt *t)
+{
+    const struct message *m = &t->message;
+
+    if (t->unreadable)
+        settle(d, t, CODE_VALIDATION_ERROR, "what is stored of this message cannot be read");
+    else if (t->suppressed)
+        settle(d, t, CODE_SUPPRESSED, "the recipient is on the suppression list of this channel");
+    else if (m->expires_at != 0 && m->expires_at <= store_now_ms(d->store))
+        settle(d, t, CODE_EXPIRED, "expires_at passed before it could be sent");
+    else if (t->sender == NULL)
+        settle(d, t, CODE_INSUFFICIENT_PERMISSIONS, "its sender is no longer configured");
+    else if (m->attempts > t->sender->retry_attempts)
+        settle(d, t, CODE_PROVIDER_ERROR, "its attempts were used up by crashes of the worker");
+    else
+        return false;
+    return true;
+}
+
+struct mark {
+    struct dispatch_stage *stage;
+    struct attempt *attempt;
+};
+
+static void on_marked(enum store_status st, bool ok, void *arg)
+{
+    struct mark *m = arg;
+    struct dispatch_stage *d = m->stage;
+
+    d->marking--;
+    if (st == STORE_OK && ok)
+        d->ops.begin(m->attempt, d->ops.arg);
+    else
+        d->ops.release(m->attempt, d->ops.arg);
+    free(m);
+    dispatch_poke(d);
+}
+
+/* Its crash must be told from one before the request left: the mark comes first. */
+static void mark(struct dispatch_stage *d, struct attempt *t)
+{
+    struct mark *m = mem_alloc(sizeof(*m));
+
+    *m = (struct mark){.stage = d, .attempt = t};
+    t->state = ATTEMPT_MARKING;
+    d->marking++;
+    if (store_start(d->store, t->message.id, t->fence, on_marked, m) != SQ_OK) {
+        d->marking--;
+        free(m);
+        d->ops.release(t, d->ops.arg);
+    }
+}
+
+static void begin(struct dispatch_stage *d, struct attempt *t)
+{
+    if (refuse(d, t))
+        return;
+    if (verdict_is_cautious(&t->message, t->sender))
+        mark(d, t);
+    else
+        d->ops.begin(t, d->ops.arg);
+}
+
+static unsigned room(const struct dispatch_stage *d)
+{
+    unsigned free_transfers = d->ops.room(d->ops.arg);
+
+    return free_transfers > d->marking ? free_transfers - d->marking : 0;
+}
+
+static int64_t jitter_us(const struct dispatch_stage *d)
+{
+    return d->live->config->slot_jitter_ms * 1000;
+}
+
+/* Begins every slot that has come; gives back those that were missed. */
+static void begin_slots(struct dispatch_stage *d)
+{
+    int64_t now = loop_now_us(d->loop);
+    struct heap_node *node;
+
+    while ((node = heap_min(&d->slots)) != NULL && node->key <= now) {
+        struct attempt *t = LIST_ENTRY(node, struct attempt, slot);
+        bool late = now - node->key > jitter_us(d);
+
+        if (!late && room(d) == 0)
+            return;
+        heap_remove(&d->slots, node);
+        if (late)
+            d->ops.release(t, d->ops.arg);
+        else
+            begin(d, t);
+    }
+}
+
+static void begin_queue(struct dispatch_stage *d)
+{
+    while (d->queued > 0 && room(d) > 0) {
+        d->queued--;
+        begin(d, LIST_ENTRY(list_pop(&d->queue), struct attempt, node));
+    }
+}
+
+static void release_all(struct dispatch_stage *d)
+{
+    struct heap_node *node;
+    struct list *item;
+
+    while ((node = heap_min(&d->slots)) != NULL) {
+        heap_remove(&d->slots, node);
+        d->ops.release(LIST_ENTRY(node, struct attempt, slot), d->ops.arg);
+    }
+    while ((item = list_pop(&d->queue)) != NULL) {
+        d->queued--;
+        d->ops.release(LIST_ENTRY(item, struct attempt, node), d->ops.arg);
+    }
+}
+
+/* --- claiming --- */
+
+static void hold(struct dispatch_stage *d, const struct store_claimed *c)
+{
+    struct attempt *t;
+
+    if (c->id == NULL || c->packed == NULL)
+        return;
+    t = attempt_new(d->attempts, d->live, c->id, c->packed, c->packed_len);
+    t->fence = c->fence;
+    t->message.attempts = c->attempts;
+    t->suppressed = c->suppressed;
+    t->capped = c->capped;
+    t->state = ATTEMPT_WAITING;
+    if (t->capped) {
+        int64_t slot = c->slot_us - store_now_us(d->store) + loop_now_us(d->loop);
+
+        heap_push(&d->slots, &t->slot, slot);
+        return;
+    }
+    if (t->message.priority == PRIORITY_HIGH)
+        list_add_head(&d->queue, &t->node);
+    else
+        list_add_tail(&d->queue, &t->node);
+    d->queued++;
+}
+
+static void on_claimed(enum store_status st, const struct store_claims *c, void *arg)
+{
+    struct dispatch_stage *d = arg;
+
+    d->claiming = false;
+    if (st == STORE_AGAIN)
+        d->poked = true;
+    if (st == STORE_ERROR) {
+        d->ops.problem(store_error(d->store), d->ops.arg);
+        d->pause_until_us = loop_now_us(d->loop) + ERROR_PAUSE_US;
+        d->poked = true;
+    }
+    if (st == STORE_OK) {
+        for (size_t i = 0; i < c->count; i++)
+            hold(d, &c->items[i]);
+        d->next_us = c->next_us;
+        if (c->count == 0)
+            d->pause_until_us = loop_now_us(d->loop) + EMPTY_PAUSE_US;
+        if (c->unknown_senders)
+            d->ops.unknown_senders(d->ops.arg);
+    }
+    if (!d->open)
+        release_all(d);
+    after_request(d->after);
+}
+
+/* The day bounds of every zone in use, fresh for each claim that needs them. */
+static void refresh_zones(struct dispatch_stage *d)
+{
+    int64_t now = store_now_ms(d->store);
+
+    for (size_t i = 0; i < d->zone_count; i++)
+        if (now < d->zones[i].bounds[1] || now >= d->zones[i].bounds[2])
+            if (day_bounds(d->zones[i].name, now, d->zones[i].bounds) != SQ_OK)
+                memset(d->zones[i].bounds, 0, sizeof(d->zones[i].bounds));
+}
+
+static void claim(struct dispatch_stage *d, unsigned want, unsigned prefetch)
+{
+    const struct config *c = d->live->config;
+    struct store_claim req = {
+        .want = want < c->claim_batch ? want : c->claim_batch,
+        .prefetch = prefetch,
+        .quantum = c->quantum,
+        .horizon_us = c->grant_horizon_ms * 1000,
+        .zones = d->zones,
+        .zone_count = d->zone_count,
+    };
+
+    refresh_zones(d);
+    d->claiming = store_claim(d->store, &req, on_claimed, d) == SQ_OK;
+    d->poked = false;
+}
+
+/* The one timer, set to the earliest of what is awaited this turn. */
+static void wake_at(struct dispatch_stage *d, int64_t mono_us)
+{
+    if (d->wake_us != 0 && d->wake_us <= mono_us)
+        return;
+    d->wake_us = mono_us;
+    timer_set_us(d->timer, mono_us - loop_now_us(d->loop));
+}
+
+/* Claims when something is due and there is a place for it, else arms the one timer. */
+static void claim_if_due(struct dispatch_stage *d)
+{
+    int64_t now = loop_now_us(d->loop);
+    int64_t due = d->poked          ? now
+                  : d->next_us == 0 ? INT64_MAX
+                                    : d->next_us - store_now_us(d->store) + now;
+    unsigned batch = d->live->config->claim_batch;
+    unsigned held = d->queued + (unsigned)d->slots.count, free_transfers = room(d);
+    unsigned want = free_transfers > held ? free_transfers - held : 0;
+    unsigned prefetch = d->queued <= batch / 2 ? batch - d->queued : 0;
+
+    if (due < d->pause_until_us)
+        due = d->pause_until_us;
+    if (due > now) {
+        if (due != INT64_MAX)
+            wake_at(d, due);
+    } else if (want > 0 || prefetch > 0) {
+        claim(d, want, prefetch);
+    }
+}
+
+/* --- the turn's work --- */
+
+static void run(void *arg)
+{
+    struct dispatch_stage *d = arg;
+    struct heap_node *first;
+
+    if (!d->open)
+        return;
+    if (loop_now_us(d->loop) >= d->lease_until_us) {
+        release_all(d);
+        return; /* the next beat that succeeds opens the door again */
+    }
+    timer_cancel(d->timer);
+    d->wake_us = 0;
+    begin_slots(d);
+    begin_queue(d);
+    if (!d->claiming)
+        claim_if_due(d);
+    first = heap_min(&d->slots);
+    if (first != NULL && first->key > loop_now_us(d->loop))
+        wake_at(d, first->key);
+}
+
+static void on_timer(void *arg)
+{
+    run(arg);
+}
+
+/* --- interface --- */
+
+struct dispatch_stage *dispatch_new(struct loop *loop, struct store *store,
+                                    struct attempts *attempts, const struct dispatch_ops *ops)
+{
+    struct dispatch_stage *d = mem_zalloc(sizeof(*d));
+
+    d->loop = loop;
+    d->store = store;
+    d->attempts = attempts;
+    d->ops = *ops;
+    d->after = after_new(loop, run, d);
+    d->timer = timer_new(loop, on_timer, d);
+    list_init(&d->queue);
+    return d;
+}
+
+void dispatch_free(struct dispatch_stage *d)
+{
+    if (d == NULL)
+        return;
+    timer_free(d->timer);
+    after_free(d->after);
+    heap_free(&d->slots);
+    live_config_unref(d->live);
+    free(d);
+}
+
+static void add_zone(struct dispatch_stage *d, const struct sender *s)
+{
+    if (s->day.count == 0)
+        return;
+    for (size_t i = 0; i < d->zone_count; i++)
+        if (text_eq(d->zones[i].name, s->day.zone))
+            return;
+    if (d->zone_count < ZONES_MAX)
+        d->zones[d->zone_count++] = (struct store_zone){.name = s->day.zone};
+}
+
+void dispatch_set_config(struct dispatch_stage *d, struct live_config *live)
+{
+    struct live_config *old = d->live;
+
+    d->live = live_config_ref(live);
+    live_config_unref(old);
+    d->zone_count = 0;
+    for (unsigned i = 0; i < live->config->sender_count; i++)
+        add_zone(d, &live->config->senders[i]);
+}
+
+void dispatch_set_open(struct dispatch_stage *d, bool open)
+{
+    d->open = open;
+    if (!open)
+        release_all(d);
+    else
+        dispatch_poke(d);
+}
+
+void dispatch_set_lease(struct dispatch_stage *d, int64_t until_us)
+{
+    d->lease_until_us = until_us;
+}
+
+void dispatch_poke(struct dispatch_stage *d)
+{
+    d->poked = true;
+    after_request(d->after);
+}
+
+void dispatch_due_at(struct dispatch_stage *d, int64_t redis_us)
+{
+    if (redis_us != 0 && (d->next_us == 0 || redis_us < d->next_us))
+        d->next_us = redis_us;
+    after_request(d->after);
+}
+
+unsigned dispatch_waiting(const struct dispatch_stage *d)
+{
+    return d->queued + (unsigned)d->slots.count + d->marking;
+}

@@ -1,0 +1,37 @@
+/* Decides when to claim, and when each claimed message may start. */
+#ifndef SENDQ_DAEMON_DISPATCH_H
+#define SENDQ_DAEMON_DISPATCH_H
+
+#include "attempt.h"
+#include "store.h"
+
+struct dispatch_stage;
+
+struct dispatch_ops {
+    unsigned (*room)(void *arg);                     /* transfers that can start now */
+    void (*begin)(struct attempt *t, void *arg);     /* to transfer; takes the attempt */
+    void (*release)(struct attempt *t, void *arg);   /* to record: back to its queue, unsent */
+    void (*settled)(struct attempt *t, void *arg);   /* to record: outcome known without sending */
+    void (*unknown_senders)(void *arg);              /* Redis lacks their configuration */
+    void (*problem)(const char *what, void *arg);    /* Redis refused a claim; said once per cause */
+    void *arg;
+};
+
+struct dispatch_stage *dispatch_new(struct loop *loop, struct store *store,
+                                    struct attempts *attempts, const struct dispatch_ops *ops);
+void dispatch_free(struct dispatch_stage *d); /* its attempts stay in `attempts` */
+
+/* The configuration for claims from now on; the stage takes its own reference. */
+void dispatch_set_config(struct dispatch_stage *d, struct live_config *live);
+
+/* May claim and start (registered, not draining); false: releases all that has not begun. */
+void dispatch_set_open(struct dispatch_stage *d, bool open);
+/* Nothing starts after this (monotonic us): the lease might end before the send does. */
+void dispatch_set_lease(struct dispatch_stage *d, int64_t until_us);
+/* Something may be due: looks after this turn. next_us: Redis time of known due work, 0 = now. */
+void dispatch_poke(struct dispatch_stage *d);
+void dispatch_due_at(struct dispatch_stage *d, int64_t redis_us);
+
+unsigned dispatch_waiting(const struct dispatch_stage *d); /* claimed, not begun */
+
+#endif

@@ -1,0 +1,457 @@
+/* The flow, top to bottom:
+ *
+ *   intake -> accept -> [Redis: ready queues] -> dispatch -> transfer -> record
+ *                 recover keeps the worker's lease and brings back what dead workers held
+ *
+ * Stages know only the store and their neighbours' names given here as callbacks. Everything in
+ * Redis stops and resumes with the registration: a connection that comes back registers a new
+ * identity, which settles what the old one left open (see recover.lua). */
+#include "engine.h"
+
+#include "accept.h"
+#include "dispatch.h"
+#include "intake.h"
+#include "quota.h"
+#include "record.h"
+#include "recover.h"
+#include "text.h"
+#include "transfer.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How often an unfinished drain is looked at, besides at every event that could end it. */
+#define DRAIN_LOOK_US 50000
+/* A problem of the same kind is told once in this time. */
+#define REPEAT_US 10000000
+
+struct engine {
+    struct loop *loop;
+    struct log *log;
+    struct live_config *live;
+    struct store *store;
+    struct attempts attempts;
+    struct intake_stage *intake;
+    struct accept_stage *accept;
+    struct dispatch_stage *dispatch;
+    struct transfer_stage *transfer;
+    struct record_stage *record;
+    struct recover_stage *recover;
+    struct timer *drain_timer;
+    struct after *drain_look;
+    void (*ready)(void *arg);
+    void (*drained)(void *arg);
+    void *arg;
+    bool was_ready, told_down, registered, draining, ended;
+    int64_t drain_until_us;
+    int64_t rate_at_us;
+    uint64_t rate_sent;
+    char last_problem[256];
+    int64_t last_problem_us;
+};
+
+/* --- problems are told once, not with every repetition --- */
+
+static void on_problem(const char *what, void *arg)
+{
+    struct engine *e = arg;
+    int64_t now = loop_now_us(e->loop);
+
+    if (text_eq(what, e->last_problem) && now - e->last_problem_us < REPEAT_US)
+        return;
+    snprintf(e->last_problem, sizeof(e->last_problem), "%s", what);
+    e->last_problem_us = now;
+    log_line(e->log, LOG_LVL_ERROR, "redis", "%s", what);
+}
+
+static void on_warning(const char *text, void *arg)
+{
+    struct engine *e = arg;
+
+    log_line(e->log, LOG_LVL_WARN, "redis_check", "%s", text);
+}
+
+/* --- intake -> accept --- */
+
+static void on_jobs(uint64_t tag, const struct store_raw *jobs, size_t count, void *arg)
+{
+    struct engine *e = arg;
+
+    accept_batch(e->accept, tag, jobs, count);
+}
+
+static void on_batch_accepted(unsigned accepted, void *arg)
+{
+    struct engine *e = arg;
+
+    if (accepted > 0)
+        dispatch_poke(e->dispatch);
+    intake_continue(e->intake);
+}
+
+static void on_intake_fenced(void *arg)
+{
+    struct engine *e = arg;
+
+    recover_register(e->recover);
+}
+
+/* --- dispatch -> transfer -> record --- */
+
+static unsigned on_room(void *arg)
+{
+    struct engine *e = arg;
+
+    return transfer_room(e->transfer);
+}
+
+static void on_begin(struct attempt *t, void *arg)
+{
+    struct engine *e = arg;
+
+    transfer_begin(e->transfer, t);
+}
+
+static void on_release(struct attempt *t, void *arg)
+{
+    struct engine *e = arg;
+
+    record_release(e->record, t);
+}
+
+static void on_settled(struct attempt *t, void *arg)
+{
+    struct engine *e = arg;
+
+    record_outcome(e->record, t);
+}
+
+static void on_attempt_done(struct attempt *t, void *arg)
+{
+    struct engine *e = arg;
+
+    record_outcome(e->record, t);
+    dispatch_due_at(e->dispatch, 0); /* there is room again */
+}
+
+static void on_recorded(void *arg)
+{
+    struct engine *e = arg;
+
+    dispatch_poke(e->dispatch); /* a retry or a freed place may be the next thing due */
+    if (e->draining)
+        after_request(e->drain_look);
+}
+
+static void on_bell(void *arg)
+{
+    struct engine *e = arg;
+
+    dispatch_poke(e->dispatch);
+}
+
+/* --- limits in Redis --- */
+
+static void on_published(enum store_status st, void *arg);
+
+static void publish_quota(struct engine *e)
+{
+    quota_publish(e->store, e->live->config, on_published, e);
+}
+
+static void on_published(enum store_status st, void *arg)
+{
+    struct engine *e = arg;
+
+    if (st == STORE_AGAIN)
+        publish_quota(e);
+    else if (st == STORE_ERROR)
+        on_problem(store_error(e->store), e);
+    else if (st == STORE_OK)
+        dispatch_poke(e->dispatch);
+}
+
+static void on_unknown_senders(void *arg)
+{
+    publish_quota(arg);
+}
+
+/* --- recover --- */
+
+static void on_status(struct worker_status *ret, void *arg)
+{
+    struct engine *e = arg;
+    const struct record_counters *c = record_counts(e->record);
+    int64_t now = loop_now_us(e->loop);
+    double seconds = (double)(now - e->rate_at_us) / 1e6;
+
+    ret->in_flight = transfer_in_flight(e->transfer);
+    ret->state = e->draining ? "draining" : "running";
+    ret->rate = seconds > 0 ? (double)(c->sent - e->rate_sent) / seconds : 0;
+    e->rate_at_us = now;
+    e->rate_sent = c->sent;
+}
+
+static void on_registered(int64_t until_us, void *arg)
+{
+    struct engine *e = arg;
+
+    e->registered = true;
+    log_line(e->log, LOG_LVL_INFO, "registered", "worker %s", store_worker_id(e->store));
+    publish_quota(e);
+    record_resume(e->record);
+    dispatch_set_lease(e->dispatch, until_us);
+    intake_set_open(e->intake, !e->draining);
+    dispatch_set_open(e->dispatch, !e->draining);
+    if (!e->was_ready) {
+        e->was_ready = true;
+        store_check_server(e->store, on_warning, e);
+        e->ready(e->arg);
+    }
+}
+
+/* Nothing starts in the last third of a lease: a send that outlives it may be repeated by others. */
+static void on_renewed(int64_t until_us, int64_t next_due_us, void *arg)
+{
+    struct engine *e = arg;
+
+    dispatch_set_lease(e->dispatch, until_us - e->live->config->lease_ms * 1000 / 3);
+    dispatch_due_at(e->dispatch, next_due_us);
+}
+
+static void close_stages(struct engine *e)
+{
+    e->registered = false;
+    intake_set_open(e->intake, false);
+    dispatch_set_open(e->dispatch, false);
+}
+
+static void on_fenced(void *arg)
+{
+    struct engine *e = arg;
+
+    log_line(e->log, LOG_LVL_WARN, "fenced", "this worker's lease ran out; registering anew");
+    close_stages(e);
+}
+
+static void on_adopted(const struct store_adopted *a, void *arg)
+{
+    struct engine *e = arg;
+    struct attempt *t = attempt_new(&e->attempts, e->live, a->id, a->packed, a->packed_len);
+
+    t->fence = a->fence;
+    t->message.attempts = a->attempts;
+    outcome_set(&t->outcome, OUTCOME_UNKNOWN, CODE_OUTCOME_UNKNOWN,
+                "its worker died while it was being sent");
+    /* The mark says that it was to be sent cautiously, whatever the configuration says today. */
+    t->message.uncertain = UNCERTAIN_FAIL;
+    record_outcome(e->record, t);
+}
+
+static void on_brought_back(unsigned jobs, unsigned messages, void *arg)
+{
+    struct engine *e = arg;
+
+    log_line(e->log, LOG_LVL_INFO, "recovered", "%u jobs and %u messages of dead workers", jobs,
+             messages);
+}
+
+/* --- the connection --- */
+
+static void on_link(bool up, const char *why, void *arg)
+{
+    struct engine *e = arg;
+
+    if (up) {
+        log_line(e->log, LOG_LVL_INFO, "redis_up", "connected");
+        e->told_down = false;
+        recover_register(e->recover);
+        return;
+    }
+    if (!e->told_down)
+        log_line(e->log, LOG_LVL_ERROR, "redis_down", "%s; waiting for it", why);
+    e->told_down = true;
+    recover_stop(e->recover);
+    close_stages(e);
+    accept_abandon(e->accept);
+}
+
+/* --- drain --- */
+
+static void end_drain(struct engine *e)
+{
+    if (e->ended)
+        return;
+    e->ended = true;
+    timer_cancel(e->drain_timer);
+    if (store_is_up(e->store) && record_pending(e->record) == 0)
+        store_unregister(e->store);
+    log_line(e->log, LOG_LVL_INFO, "drained", "%u attempts left", e->attempts.count);
+    e->drained(e->arg);
+}
+
+static void look_at_drain(void *arg)
+{
+    struct engine *e = arg;
+    bool idle = e->attempts.count == 0 && !intake_is_busy(e->intake);
+
+    if (!e->draining || e->ended)
+        return;
+    if (idle || loop_now_us(e->loop) >= e->drain_until_us)
+        end_drain(e);
+    else
+        timer_set_us(e->drain_timer, DRAIN_LOOK_US);
+}
+
+void engine_drain(struct engine *e)
+{
+    if (e->draining)
+        return;
+    e->draining = true;
+    e->drain_until_us = loop_now_us(e->loop) + e->live->config->drain_timeout_ms * 1000;
+    log_line(e->log, LOG_LVL_INFO, "draining", "%u in flight", transfer_in_flight(e->transfer));
+    intake_set_open(e->intake, false);
+    dispatch_set_open(e->dispatch, false);
+    after_request(e->drain_look);
+}
+
+/* --- life --- */
+
+static const char *const event_modes[] = {
+    [EVENTS_FINAL] = "final", [EVENTS_ALL] = "all", [EVENTS_OFF] = "off"};
+
+static void apply_settings(struct engine *e)
+{
+    const struct config *c = e->live->config;
+    const struct store_settings settings = {
+        .events = event_modes[c->events],
+        .events_max = c->events_max,
+        .timeline_max = c->timeline_max,
+        .retention_ms = c->retention_ms,
+        .idempotency_ms = c->idempotency_ms,
+        .reply_ms = c->reply_ttl_ms,
+        .stats_ms = c->stats_retention_ms,
+        .rejected_ms = c->rejected_retention_ms,
+        .lease_ms = c->lease_ms,
+        .keep_content = c->keep_content,
+    };
+
+    store_set_settings(e->store, &settings);
+    dispatch_set_config(e->dispatch, e->live);
+    accept_set_config(e->accept, e->live);
+    intake_set_config(e->intake, c);
+    record_set_batch(e->record, c->record_batch);
+}
+
+static void new_store(struct engine *e, const struct redis_addr *addr)
+{
+    const struct config *c = e->live->config;
+    char name[300], host[256] = "unknown";
+    struct store_opts opts = {
+        .loop = e->loop,
+        .addr = addr,
+        .ns = c->ns,
+        .worker_name = c->worker_name,
+        .timeout_ms = c->redis_timeout_ms,
+        .on_state = on_link,
+        .on_bell = on_bell,
+        .arg = e,
+    };
+
+    if (text_is_empty(c->worker_name)) {
+        if (gethostname(host, sizeof(host) - 1) != 0)
+            snprintf(host, sizeof(host), "unknown");
+        snprintf(name, sizeof(name), "%s-%d", host, (int)getpid());
+        opts.worker_name = name;
+    }
+    e->store = store_new(&opts);
+}
+
+static void new_stages(struct engine *e, const struct redis_addr *addr)
+{
+    const struct config *c = e->live->config;
+    const struct intake_ops intake = {on_jobs, on_intake_fenced, on_problem, e};
+    const struct accept_ops accept = {on_batch_accepted, on_problem, e};
+    const struct dispatch_ops dispatch = {on_room,    on_begin,           on_release,
+                                          on_settled, on_unknown_senders, on_problem, e};
+    const struct record_ops record = {on_recorded, on_intake_fenced, on_problem, e};
+    const struct recover_ops recover = {on_status,  on_registered,   on_renewed, on_fenced,
+                                        on_adopted, on_brought_back, on_problem, e};
+
+    e->intake = intake_new(e->loop, e->store, addr, c, &intake);
+    e->accept = accept_new(e->loop, e->store, e->log, &accept);
+    e->dispatch = dispatch_new(e->loop, e->store, &e->attempts, &dispatch);
+    e->transfer = transfer_new(e->loop, c, on_attempt_done, e);
+    e->record = record_new(e->loop, e->store, &e->attempts, e->log, &record);
+    e->recover = recover_new(e->loop, e->store, &e->attempts, c->lease_ms, &recover);
+}
+
+struct engine *engine_new(struct loop *loop, struct log *log, struct config *config,
+                          const struct redis_addr *addr, void (*ready)(void *arg),
+                          void (*drained)(void *arg), void *arg)
+{
+    struct engine *e = mem_zalloc(sizeof(*e));
+
+    e->loop = loop;
+    e->log = log;
+    e->ready = ready;
+    e->drained = drained;
+    e->arg = arg;
+    e->live = live_config_new(config);
+    e->rate_at_us = loop_now_us(loop);
+    attempts_init(&e->attempts);
+    e->drain_timer = timer_new(loop, look_at_drain, e);
+    e->drain_look = after_new(loop, look_at_drain, e);
+    new_store(e, addr);
+    new_stages(e, addr);
+    apply_settings(e);
+    return e;
+}
+
+void engine_free(struct engine *e)
+{
+    if (e == NULL)
+        return;
+    /* What is under way comes home first, while the stages still stand. */
+    transfer_free(e->transfer);
+    store_close(e->store);
+    intake_free(e->intake);
+    accept_free(e->accept);
+    dispatch_free(e->dispatch);
+    record_free(e->record);
+    recover_free(e->recover);
+    store_free(e->store);
+    attempts_done(&e->attempts);
+    timer_free(e->drain_timer);
+    after_free(e->drain_look);
+    live_config_unref(e->live);
+    free(e);
+}
+
+void engine_reload(struct engine *e, struct config *config)
+{
+    struct live_config *old = e->live;
+
+    e->live = live_config_new(config);
+    apply_settings(e);
+    live_config_unref(old);
+    if (e->registered)
+        publish_quota(e);
+}
+
+void engine_get_status(const struct engine *e, struct engine_status *ret)
+{
+    const struct record_counters *r = record_counts(e->record);
+    const struct accept_counters *a = accept_counts(e->accept);
+
+    *ret = (struct engine_status){
+        .state = e->draining ? "draining" : e->registered ? "running" : "connecting",
+        .in_flight = transfer_in_flight(e->transfer),
+        .sent = r->sent,
+        .failed = r->failed,
+        .retried = r->retried,
+        .accepted = a->accepted,
+        .rejected = a->rejected,
+    };
+}

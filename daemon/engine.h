@@ -1,0 +1,33 @@
+/* The engine: wires the stages. Reading engine.c is reading the flow. */
+#ifndef SENDQ_DAEMON_ENGINE_H
+#define SENDQ_DAEMON_ENGINE_H
+
+#include "config.h"
+#include "log.h"
+#include "loop.h"
+#include "redis_link.h"
+
+struct engine;
+
+struct engine_status {
+    const char *state; /* "connecting", "running", "draining" */
+    unsigned in_flight;
+    uint64_t sent, failed, retried, accepted, rejected;
+};
+
+/* Owns config. ready runs once, when the worker is registered for the first time; drained runs when
+ * a drain has ended. */
+struct engine *engine_new(struct loop *loop, struct log *log, struct config *config,
+                          const struct redis_addr *addr, void (*ready)(void *arg),
+                          void (*drained)(void *arg), void *arg);
+void engine_free(struct engine *e);
+
+/* Takes over a new configuration (SIGHUP): senders, limits, credentials, settings. What is in
+ * flight ends under the old one. Namespace and Redis address cannot change in a running process:
+ * they are kept, and the caller warns. */
+void engine_reload(struct engine *e, struct config *config);
+/* Stops taking and claiming, lets transfers end (at most the configured time), records, leaves. */
+void engine_drain(struct engine *e);
+void engine_get_status(const struct engine *e, struct engine_status *ret);
+
+#endif

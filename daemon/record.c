@@ -1,0 +1,338 @@
+/* Record: outcomes become one `finish` call per batch; at most one call is under way, so batches
+ * grow by themselves under load and a lone outcome is recorded at once. */
+#include "record.h"
+
+#include "job.h"
+#include "provider.h"
+#include "text.h"
+#include "timefmt.h"
+#include "uuid.h"
+#include "verdict.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_US 200000
+#define BATCH_MAX 256
+
+/* What was decided for one attempt, kept until Redis has it. */
+struct entry {
+    struct list node;
+    struct attempt *attempt;
+    bool release;
+    struct verdict verdict;
+    struct buf answer;
+};
+
+struct record_stage {
+    struct loop *loop;
+    struct store *store;
+    struct attempts *attempts;
+    struct log *log;
+    struct record_ops ops;
+    struct after *after;
+    struct timer *again;
+    struct list waiting, flying, spare;
+    unsigned waiting_count, flying_count, batch;
+    bool busy;
+    struct record_counters counters;
+};
+
+/* --- entries --- */
+
+static struct entry *entry_get(struct record_stage *r, struct attempt *t)
+{
+    struct list *node = list_pop(&r->spare);
+    struct entry *e = node != NULL ? LIST_ENTRY(node, struct entry, node) : mem_zalloc(sizeof(*e));
+
+    e->attempt = t;
+    e->release = false;
+    buf_clear(&e->answer);
+    return e;
+}
+
+static void entry_put(struct record_stage *r, struct entry *e)
+{
+    attempt_free(r->attempts, e->attempt);
+    e->attempt = NULL;
+    if (e->answer.cap > 16384)
+        buf_free(&e->answer);
+    list_add_head(&r->spare, &e->node);
+}
+
+static const char *provider_name(const struct attempt *t)
+{
+    return t->sender != NULL ? t->sender->provider->name : "none";
+}
+
+/* --- deciding --- */
+
+static void make_answer(struct record_stage *r, struct entry *e)
+{
+    const struct attempt *t = e->attempt;
+    const struct answer_in in = {
+        .message = &t->message,
+        .provider = provider_name(t),
+        .outcome = &t->outcome,
+        .code = e->verdict.kind == VERDICT_SENT ? CODE_NONE : e->verdict.code,
+        .now_ms = store_now_ms(r->store),
+    };
+
+    job_answer(t->message.text[MSG_FORMAT], &in, &e->answer);
+}
+
+static const char *const verdict_names[] = {
+    [VERDICT_SENT] = "sent",   [VERDICT_FAILED] = "failed",       [VERDICT_RETRY] = "retry",
+    [VERDICT_WAIT] = "wait",   [VERDICT_THROTTLED] = "throttled", [VERDICT_BROKEN] = "auth",
+};
+
+/* The one line per attempt. The provider's words are cut and escaped by the log. */
+static void log_result(struct record_stage *r, const struct entry *e)
+{
+    const struct attempt *t = e->attempt;
+    bool good = e->verdict.kind == VERDICT_SENT;
+    int64_t now = loop_now_us(r->loop);
+
+    if (!log_begin(r->log, good ? LOG_LVL_INFO : LOG_LVL_WARN, "attempt"))
+        return;
+    log_str(r->log, "id", t->message.id);
+    log_str(r->log, "result", verdict_names[e->verdict.kind]);
+    log_str(r->log, "sender", t->message.text[MSG_SENDER]);
+    log_str(r->log, "provider", provider_name(t));
+    log_str(r->log, "channel", channel_name(t->message.channel));
+    log_int(r->log, "attempt", t->message.attempts);
+    if (t->begun_us != 0)
+        log_int(r->log, "took_ms", (now - t->begun_us) / 1000);
+    if (e->verdict.delay_ms > 0)
+        log_int(r->log, "delay_ms", e->verdict.delay_ms);
+    if (good) {
+        log_str(r->log, "provider_message_id", t->outcome.provider_message_id);
+    } else {
+        log_str(r->log, "error_code", error_code_name(e->verdict.code));
+        log_str(r->log, "error", t->outcome.text);
+    }
+    log_end(r->log);
+}
+
+static void count(struct record_stage *r, enum verdict_kind kind)
+{
+    switch (kind) {
+    case VERDICT_SENT:
+        r->counters.sent++;
+        break;
+    case VERDICT_FAILED:
+        r->counters.failed++;
+        break;
+    case VERDICT_RETRY:
+        r->counters.retried++;
+        break;
+    default:
+        r->counters.throttled++;
+        break;
+    }
+}
+
+static void add(struct record_stage *r, struct entry *e)
+{
+    list_add_tail(&r->waiting, &e->node);
+    r->waiting_count++;
+    after_request(r->after);
+}
+
+void record_outcome(struct record_stage *r, struct attempt *t)
+{
+    struct entry *e = entry_get(r, t);
+
+    t->state = ATTEMPT_DONE;
+    verdict_reach(t, store_now_ms(r->store), random_below(UINT64_MAX), &e->verdict);
+    if (e->verdict.kind == VERDICT_SENT || e->verdict.kind == VERDICT_FAILED)
+        make_answer(r, e);
+    log_result(r, e);
+    count(r, e->verdict.kind);
+    add(r, e);
+}
+
+void record_release(struct record_stage *r, struct attempt *t)
+{
+    struct entry *e = entry_get(r, t);
+
+    t->state = ATTEMPT_DONE;
+    e->release = true;
+    r->counters.released++;
+    add(r, e);
+}
+
+/* --- sending --- */
+
+static enum store_finish_kind finish_kind(const struct entry *e)
+{
+    static const enum store_finish_kind kinds[] = {
+        [VERDICT_SENT] = FINISH_SENT, [VERDICT_FAILED] = FINISH_FAILED,
+        [VERDICT_RETRY] = FINISH_RETRY, [VERDICT_WAIT] = FINISH_WAIT,
+        [VERDICT_THROTTLED] = FINISH_THROTTLED, [VERDICT_BROKEN] = FINISH_BROKEN,
+    };
+
+    return e->release ? FINISH_RELEASE : kinds[e->verdict.kind];
+}
+
+static void add_field(struct store_finish *f, const char *name, const char *value)
+{
+    if (!text_is_empty(value))
+        f->fields[f->field_count++] = (struct store_field){name, value};
+}
+
+static void fill(const struct entry *e, struct store_finish *f)
+{
+    const struct attempt *t = e->attempt;
+    const struct message *m = &t->message;
+
+    *f = (struct store_finish){
+        .kind = finish_kind(e),
+        .refund = t->refund || e->release,
+        .id = m->id,
+        .sender = m->text[MSG_SENDER],
+        .provider = provider_name(t),
+        .channel = channel_name(m->channel),
+        .contact = m->text[MSG_CONTACT_ID],
+        .deal = m->text[MSG_DEAL_ID],
+        .fence = t->fence,
+        .delay_ms = e->verdict.delay_ms,
+        .answer = e->answer.data,
+        .answer_len = e->answer.len,
+        .reply_queue = m->text[MSG_REPLY_QUEUE],
+    };
+    if (e->release)
+        return;
+    if (e->verdict.kind == VERDICT_SENT) {
+        add_field(f, "provider_message_id", t->outcome.provider_message_id);
+        add_field(f, "thread_id", t->outcome.thread_id);
+        add_field(f, "cost", t->outcome.cost);
+    } else {
+        add_field(f, "error_code", error_code_name(e->verdict.code));
+        add_field(f, "error_message", t->outcome.text);
+    }
+}
+
+static void take_flying_back(struct record_stage *r)
+{
+    struct list *node;
+
+    while ((node = r->flying.prev) != &r->flying) {
+        list_del(node);
+        list_add_head(&r->waiting, node);
+    }
+    r->waiting_count += r->flying_count;
+    r->flying_count = 0;
+}
+
+static void forget_flying(struct record_stage *r)
+{
+    struct list *node;
+
+    while ((node = list_pop(&r->flying)) != NULL)
+        entry_put(r, LIST_ENTRY(node, struct entry, node));
+    r->flying_count = 0;
+}
+
+static void on_finished(enum store_status st, unsigned recorded, unsigned stale, void *arg)
+{
+    struct record_stage *r = arg;
+
+    (void)recorded;
+    r->busy = false;
+    if (st == STORE_OK) {
+        r->counters.stale += stale;
+        forget_flying(r);
+        r->ops.recorded(r->ops.arg);
+        after_request(r->after);
+        return;
+    }
+    take_flying_back(r);
+    if (st == STORE_AGAIN) {
+        after_request(r->after);
+    } else if (st == STORE_ERROR) {
+        r->ops.problem(store_error(r->store), r->ops.arg);
+        timer_set_us(r->again, RETRY_US);
+    } /* lost: record_resume comes when a connection stands */
+}
+
+static void flush(void *arg)
+{
+    struct record_stage *r = arg;
+    struct store_finish items[BATCH_MAX];
+    unsigned n = 0;
+
+    if (r->busy || r->waiting_count == 0 || !store_is_up(r->store))
+        return;
+    while (n < r->batch && !list_is_empty(&r->waiting)) {
+        struct list *node = list_pop(&r->waiting);
+
+        fill(LIST_ENTRY(node, struct entry, node), &items[n++]);
+        list_add_tail(&r->flying, node);
+    }
+    r->waiting_count -= n;
+    r->flying_count = n;
+    r->busy = store_finish(r->store, items, n, on_finished, r) == SQ_OK;
+    if (!r->busy)
+        take_flying_back(r);
+}
+
+/* --- interface --- */
+
+struct record_stage *record_new(struct loop *loop, struct store *store, struct attempts *attempts,
+                                struct log *log, const struct record_ops *ops)
+{
+    struct record_stage *r = mem_zalloc(sizeof(*r));
+
+    r->loop = loop;
+    r->store = store;
+    r->attempts = attempts;
+    r->log = log;
+    r->ops = *ops;
+    r->batch = 64;
+    r->after = after_new(loop, flush, r);
+    r->again = timer_new(loop, flush, r);
+    list_init(&r->waiting);
+    list_init(&r->flying);
+    list_init(&r->spare);
+    return r;
+}
+
+void record_free(struct record_stage *r)
+{
+    struct list *node;
+
+    if (r == NULL)
+        return;
+    take_flying_back(r);
+    while ((node = list_pop(&r->waiting)) != NULL)
+        entry_put(r, LIST_ENTRY(node, struct entry, node));
+    while ((node = list_pop(&r->spare)) != NULL) {
+        struct entry *e = LIST_ENTRY(node, struct entry, node);
+
+        buf_free(&e->answer);
+        free(e);
+    }
+    timer_free(r->again);
+    after_free(r->after);
+    free(r);
+}
+
+void record_resume(struct record_stage *r)
+{
+    after_request(r->after);
+}
+
+void record_set_batch(struct record_stage *r, unsigned batch)
+{
+    r->batch = batch < 1 ? 1 : batch > BATCH_MAX ? BATCH_MAX : batch;
+}
+
+unsigned record_pending(const struct record_stage *r)
+{
+    return r->waiting_count + r->flying_count;
+}
+
+const struct record_counters *record_counts(const struct record_stage *r)
+{
+    return &r->counters;
+}

@@ -1,0 +1,30 @@
+/* What an outcome means for the message: sent, failed, again later, or waiting. Pure. */
+#ifndef SENDQ_DAEMON_VERDICT_H
+#define SENDQ_DAEMON_VERDICT_H
+
+#include "attempt.h"
+
+enum verdict_kind {
+    VERDICT_SENT,
+    VERDICT_FAILED,
+    VERDICT_RETRY,     /* after delay_ms */
+    VERDICT_WAIT,      /* after delay_ms; the attempt does not count (recipient throttled) */
+    VERDICT_THROTTLED, /* its sender waits delay_ms; the attempt does not count */
+    VERDICT_BROKEN,    /* its sender's credentials were refused; the message waits */
+};
+
+struct verdict {
+    enum verdict_kind kind;
+    enum error_code code; /* CODE_NONE when sent */
+    int64_t delay_ms;
+};
+
+/* Priority order: sent; permanent; credentials; throttled; an unknown outcome with `fail` fails;
+ * out of attempts, too old or expired fails with the outcome's code; else retry with full jitter,
+ * at least the provider's Retry-After. now_ms is Redis time; random any 64-bit random number. */
+void verdict_reach(const struct attempt *t, int64_t now_ms, uint64_t random, struct verdict *ret);
+
+/* Whether a message's `uncertain` is fail: its own word, else its sender's. */
+bool verdict_is_cautious(const struct message *m, const struct sender *s);
+
+#endif

@@ -1,0 +1,489 @@
+/* One asynchronous Redis connection: connects, says hello, reconnects with back-off.
+ *
+ * All ways a connection ends go through link_lost (or redis_link_free): detach from the hiredis
+ * context, tell the owner, answer what is pending with NULL, and only then free the context.
+ * hiredis frees a context by itself after a failed connect, a lost socket or a broken reply; it
+ * then answers its callbacks with NULL, calls on_disconnect, and the context is gone. So:
+ *
+ * - `ac->data` and `command.link` are cleared on detaching; a callback that finds NULL there comes
+ *   from a context this link has left, and only frees its command.
+ * - the context is freed by us only where hiredis is not freeing it at that moment.
+ * - a callback of the owner may free the link: `busy` keeps the memory until we are out of it.
+ *
+ * Replies come in order, so one timer for the oldest command is enough; it is armed lazily. Name
+ * resolution blocks (hiredis' getaddrinfo): Redis belongs on a unix socket or a local name. */
+#include "redis_link.h"
+
+#include "backoff.h"
+#include "buf.h"
+#include "list.h"
+#include "redis_attach.h"
+#include "redis_reply.h"
+#include "uuid.h"
+
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* In life order. The timer means: */
+enum link_state {
+    LINK_WAITING,    /* when to connect again */
+    LINK_CONNECTING, /* when the attempt has taken too long, hello included */
+    LINK_HELLO,      /* the same */
+    LINK_UP,         /* when the oldest command is overdue */
+};
+
+/* What is said first, one after the other. */
+enum hello_step { HELLO_AUTH, HELLO_SELECT, HELLO_NAME, HELLO_PING, HELLO_SUBSCRIBE };
+
+struct redis_link {
+    struct loop *loop;
+    struct redis_addr addr;
+    struct redis_link_opts opts;
+    char *name;
+    redisAsyncContext *ac; /* NULL while waiting */
+    enum link_state state;
+    enum hello_step step;
+    struct timer *timer;
+    struct list pending; /* struct command, oldest first */
+    struct list doomed;  /* those whose owners are still to be told NULL */
+    size_t pending_count;
+    struct list subs; /* struct subscription */
+    size_t unconfirmed;
+    unsigned failures;          /* since it was last up */
+    bool reported, reported_up; /* what on_state was last told, if anything */
+    unsigned busy;              /* callbacks of the owner we are inside of */
+    bool dead;                  /* redis_link_free was called */
+};
+
+struct command {
+    struct list node;
+    struct redis_link *link; /* NULL once answered or detached */
+    redis_reply_cb cb;
+    void *arg;
+    int64_t sent_us;
+};
+
+struct subscription {
+    struct list node;
+    struct redis_link *link;
+    char *channel;
+    redis_reply_cb cb;
+    void *arg;
+};
+
+static void hello_next(struct redis_link *l);
+
+/* ---- the end of a connection ---- */
+
+static void link_destroy(struct redis_link *l)
+{
+    LIST_EACH(node, &l->subs)
+    {
+        struct subscription *s = LIST_ENTRY(node, struct subscription, node);
+
+        free(s->channel);
+        free(s);
+    }
+    timer_free(l->timer);
+    explicit_bzero(&l->addr, sizeof(l->addr));
+    free(l->name);
+    free(l);
+}
+
+static void link_release(struct redis_link *l)
+{
+    if (--l->busy == 0 && l->dead)
+        link_destroy(l);
+}
+
+/* Leaves the context, which is returned, and dooms what is pending. */
+static redisAsyncContext *link_detach(struct redis_link *l)
+{
+    redisAsyncContext *ac = l->ac;
+    struct list *node;
+
+    l->state = LINK_WAITING;
+    l->ac = NULL;
+    if (ac != NULL)
+        ac->data = NULL;
+    while ((node = list_pop(&l->pending)) != NULL) {
+        LIST_ENTRY(node, struct command, node)->link = NULL;
+        list_add_tail(&l->doomed, node);
+    }
+    l->pending_count = 0;
+    timer_cancel(l->timer);
+    return ac;
+}
+
+/* The commands themselves are freed by on_reply, which hiredis still calls for each. */
+static void link_answer_doomed(struct redis_link *l)
+{
+    struct list *node;
+
+    while ((node = list_pop(&l->doomed)) != NULL) {
+        struct command *c = LIST_ENTRY(node, struct command, node);
+
+        if (c->cb != NULL)
+            c->cb(NULL, c->arg);
+    }
+}
+
+static void link_report(struct redis_link *l, bool up, const char *why)
+{
+    if (l->reported && l->reported_up == up)
+        return;
+    l->reported = true;
+    l->reported_up = up;
+    if (l->opts.on_state != NULL)
+        l->opts.on_state(l, up, why, l->opts.arg);
+}
+
+static int64_t reconnect_delay_us(struct redis_link *l)
+{
+    uint64_t random;
+
+    random_bytes(&random, sizeof(random));
+    l->failures++;
+    return 1000 *
+           backoff_delay(l->opts.backoff_base_ms, l->opts.backoff_max_ms, l->failures, 0, random);
+}
+
+/* free_context: hiredis is not freeing the context by itself right now. */
+static void link_lost(struct redis_link *l, const char *why, bool free_context)
+{
+    redisAsyncContext *ac = link_detach(l);
+    char text[200];
+
+    snprintf(text, sizeof(text), "%s", why != NULL && *why != '\0' ? why : "connection lost");
+    timer_set_us(l->timer, reconnect_delay_us(l));
+    l->busy++;
+    link_report(l, false, text);
+    link_answer_doomed(l);
+    if (free_context && ac != NULL)
+        redisAsyncFree(ac);
+    link_release(l);
+}
+
+/* ---- commands ---- */
+
+static void command_watch(struct redis_link *l)
+{
+    if (l->opts.command_timeout_ms > 0 && !timer_is_set(l->timer))
+        timer_set_us(l->timer, l->opts.command_timeout_ms * 1000);
+}
+
+/* Runs once for each command, at the latest when hiredis frees the context. */
+static void on_reply(redisAsyncContext *ac, void *reply, void *arg)
+{
+    struct command *c = arg;
+    struct redis_link *l = c->link;
+
+    if (l != NULL && reply == NULL) {
+        link_lost(l, ac->errstr, false); /* answers c too */
+    } else if (l != NULL) {
+        list_del(&c->node);
+        l->pending_count--;
+        if (c->cb != NULL)
+            c->cb(reply, c->arg); /* may free l */
+    }
+    free(c);
+}
+
+static enum sq_err command_send(struct redis_link *l, redis_reply_cb cb, void *arg, int argc,
+                                const char **argv, const size_t *lens)
+{
+    struct command *c = mem_zalloc(sizeof(*c));
+
+    c->link = l;
+    c->cb = cb;
+    c->arg = arg;
+    c->sent_us = loop_now_us(l->loop);
+    if (redisAsyncCommandArgv(l->ac, on_reply, c, argc, argv, lens) != REDIS_OK) {
+        free(c);
+        return SQ_ERR_STATE;
+    }
+    list_add_tail(&l->pending, &c->node);
+    l->pending_count++;
+    return SQ_OK;
+}
+
+enum sq_err redis_link_command(struct redis_link *l, redis_reply_cb cb, void *arg, int argc,
+                               const char **argv, const size_t *lens)
+{
+    enum sq_err err;
+
+    if (l->state != LINK_UP || argc <= 0)
+        return SQ_ERR_STATE;
+    err = command_send(l, cb, arg, argc, argv, lens);
+    if (err == SQ_OK)
+        command_watch(l);
+    return err;
+}
+
+/* The timer may be from a command answered long since: only the oldest pending one counts. */
+static void command_overdue(struct redis_link *l)
+{
+    const struct command *oldest;
+    int64_t left;
+
+    if (list_is_empty(&l->pending))
+        return;
+    oldest = LIST_ENTRY(l->pending.next, struct command, node);
+    left = oldest->sent_us + l->opts.command_timeout_ms * 1000 - loop_now_us(l->loop);
+    if (left > 0)
+        timer_set_us(l->timer, left);
+    else
+        link_lost(l, "no answer in time", true);
+}
+
+/* ---- subscriptions ---- */
+
+static void link_up(struct redis_link *l)
+{
+    l->state = LINK_UP;
+    l->failures = 0;
+    timer_cancel(l->timer);
+    link_report(l, true, "connected"); /* may free l */
+}
+
+static void on_message(redisAsyncContext *ac, void *reply, void *arg)
+{
+    struct redis_link *l = ac->data;
+    struct subscription *s = arg;
+    const char *kind = reply_str(reply_at(reply, 0), NULL);
+
+    if (l == NULL || kind == NULL)
+        return;
+    if (strcmp(kind, "message") == 0)
+        s->cb(reply, s->arg);
+    else if (strcmp(kind, "subscribe") == 0 && l->state == LINK_HELLO && --l->unconfirmed == 0)
+        link_up(l);
+}
+
+static void subscription_send(struct subscription *s)
+{
+    const char *argv[] = {"SUBSCRIBE", s->channel};
+
+    redisAsyncCommandArgv(s->link->ac, on_message, s, 2, argv, NULL);
+}
+
+void redis_link_subscribe(struct redis_link *l, const char *channel, redis_reply_cb cb, void *arg)
+{
+    struct subscription *s = mem_zalloc(sizeof(*s));
+
+    s->link = l;
+    s->channel = mem_strdup(channel);
+    s->cb = cb;
+    s->arg = arg;
+    list_add_tail(&l->subs, &s->node);
+    if (l->state == LINK_UP)
+        subscription_send(s);
+}
+
+/* A link is up when Redis has confirmed all of them; none: at once. */
+static void subscribe_all(struct redis_link *l)
+{
+    l->unconfirmed = 0;
+    LIST_EACH(node, &l->subs)
+    {
+        l->unconfirmed++;
+        subscription_send(LIST_ENTRY(node, struct subscription, node));
+    }
+    if (l->unconfirmed == 0)
+        link_up(l);
+}
+
+/* ---- hello ---- */
+
+/* What Redis refused. AUTH's error is cut to its code: Redis repeats the arguments of a command
+ * it does not know. */
+static void hello_failed(struct redis_link *l, const char *error)
+{
+    static const char *const names[] = {"AUTH", "SELECT", "CLIENT SETNAME", "PING"};
+    int len = l->step == HELLO_AUTH ? (int)strcspn(error, " ") : (int)strlen(error);
+    char why[160];
+
+    snprintf(why, sizeof(why), "%s refused: %.*s", names[l->step], len, error);
+    link_lost(l, why, true);
+}
+
+static void on_hello(struct redisReply *reply, void *arg)
+{
+    struct redis_link *l = arg;
+    const char *error = reply_error(reply);
+    bool optional = l->step >= HELLO_NAME; /* a user's ACL may forbid it */
+
+    if (reply == NULL || l->state != LINK_HELLO)
+        return;
+    if (*error != '\0' && !(optional && strncmp(error, "NOPERM", 6) == 0)) {
+        hello_failed(l, error);
+        return;
+    }
+    l->step++;
+    hello_next(l);
+}
+
+/* hiredis refuses a command only while it closes; the deadline of connecting covers that too. */
+static void hello_send(struct redis_link *l, int argc, const char **argv)
+{
+    (void)command_send(l, on_hello, l, argc, argv, NULL);
+}
+
+static void hello_next(struct redis_link *l)
+{
+    const struct redis_addr *a = &l->addr;
+    char db[16];
+
+    if (l->step == HELLO_AUTH && a->password[0] == '\0')
+        l->step++;
+    if (l->step == HELLO_SELECT && a->db == 0)
+        l->step++;
+    if (l->step == HELLO_NAME && l->name == NULL)
+        l->step++;
+    snprintf(db, sizeof(db), "%d", a->db);
+    if (l->step == HELLO_AUTH && a->user[0] != '\0')
+        hello_send(l, 3, (const char *[]){"AUTH", a->user, a->password});
+    else if (l->step == HELLO_AUTH)
+        hello_send(l, 2, (const char *[]){"AUTH", a->password});
+    else if (l->step == HELLO_SELECT)
+        hello_send(l, 2, (const char *[]){"SELECT", db});
+    else if (l->step == HELLO_NAME)
+        hello_send(l, 3, (const char *[]){"CLIENT", "SETNAME", l->name});
+    else if (l->step == HELLO_PING) /* a Redis that still loads its data says so here */
+        hello_send(l, 1, (const char *[]){"PING"});
+    else
+        subscribe_all(l);
+}
+
+/* ---- connecting ---- */
+
+static void on_connect(const redisAsyncContext *ac, int status)
+{
+    struct redis_link *l = ac->data;
+
+    if (l == NULL)
+        return;
+    if (status != REDIS_OK) {
+        link_lost(l, ac->errstr, false);
+        return;
+    }
+    l->state = LINK_HELLO;
+    l->step = HELLO_AUTH;
+    hello_next(l);
+}
+
+static void on_disconnect(const redisAsyncContext *ac, int status)
+{
+    struct redis_link *l = ac->data;
+
+    (void)status;
+    if (l != NULL)
+        link_lost(l, ac->errstr, false);
+}
+
+/* A peer that vanished without a word is noticed within about 15 s also by a connection that only
+ * waits (a blocking doorbell): by probes while it is idle, by unacknowledged data else. */
+static void tcp_keep_alive(int fd)
+{
+    const int on = 1, idle_s = 5, interval_s = 3, probes = 3, user_timeout_ms = 15000;
+
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof(user_timeout_ms));
+}
+
+static void link_connect(struct redis_link *l)
+{
+    const struct redis_addr *a = &l->addr;
+    redisAsyncContext *ac =
+        a->path[0] != '\0' ? redisAsyncConnectUnix(a->path) : redisAsyncConnect(a->host, a->port);
+    char why[160];
+
+    if (ac == NULL)
+        abort(); /* no memory */
+    if (ac->err != 0) {
+        snprintf(why, sizeof(why), "%s", ac->errstr);
+        redisAsyncFree(ac);
+        link_lost(l, why, false);
+        return;
+    }
+    l->ac = ac;
+    l->state = LINK_CONNECTING;
+    ac->data = l;
+    if (a->path[0] == '\0')
+        tcp_keep_alive(ac->c.fd);
+    redis_attach(ac, l->loop);
+    redisAsyncSetConnectCallback(ac, on_connect);
+    redisAsyncSetDisconnectCallback(ac, on_disconnect);
+    timer_set_us(l->timer, l->opts.connect_timeout_ms * 1000);
+}
+
+static void on_timer(void *arg)
+{
+    struct redis_link *l = arg;
+
+    switch (l->state) {
+    case LINK_WAITING:
+        link_connect(l);
+        break;
+    case LINK_CONNECTING:
+    case LINK_HELLO:
+        link_lost(l, "connecting took too long", true);
+        break;
+    case LINK_UP:
+        command_overdue(l);
+        break;
+    }
+}
+
+/* ---- life ---- */
+
+struct redis_link *redis_link_new(struct loop *loop, const struct redis_addr *addr,
+                                  const struct redis_link_opts *opts)
+{
+    struct redis_link *l = mem_zalloc(sizeof(*l));
+
+    l->loop = loop;
+    l->addr = *addr;
+    l->opts = *opts;
+    l->name = mem_strdup(opts->name);
+    l->timer = timer_new(loop, on_timer, l);
+    list_init(&l->pending);
+    list_init(&l->doomed);
+    list_init(&l->subs);
+    timer_set_us(l->timer, 0); /* so that nothing is reported from inside this call */
+    return l;
+}
+
+void redis_link_free(struct redis_link *l)
+{
+    redisAsyncContext *ac;
+
+    if (l == NULL || l->dead)
+        return;
+    l->dead = true;
+    l->busy++;
+    ac = link_detach(l);
+    link_answer_doomed(l);
+    if (ac != NULL)
+        redisAsyncFree(ac);
+    link_release(l);
+}
+
+bool redis_link_is_up(const struct redis_link *l)
+{
+    return l->state == LINK_UP;
+}
+
+size_t redis_link_pending(const struct redis_link *l)
+{
+    return l->state == LINK_UP ? l->pending_count : 0;
+}

@@ -1,0 +1,46 @@
+/* Key names: one table. */
+#include "keys.h"
+
+static const char *const names[] = {
+    [KEY_PREFIX] = "",
+    [KEY_JOBS_HIGH] = "jobs:high",
+    [KEY_JOBS] = "jobs",
+    [KEY_JOBS_LOW] = "jobs:low",
+    [KEY_MESSAGE] = "message:",
+    [KEY_CONTENT] = "content:",
+    [KEY_REPLY] = "reply:",
+    [KEY_EVENTS] = "events",
+    [KEY_REJECTED] = "rejected",
+    [KEY_DEAD] = "dead",
+    [KEY_STATS] = "stats:",
+    [KEY_WORKERS] = "workers",
+    [KEY_WORKER] = "worker:",
+    [KEY_SENDER] = "sender:",
+    [KEY_READY] = "ready:",
+    [KEY_DELAYED] = "delayed",
+    [KEY_TURN] = "turn",
+    [KEY_LEASE] = "lease:",
+    [KEY_CLAIMED] = "claimed:",
+    [KEY_BELL] = "bell",
+};
+
+void key_make(struct buf *b, const char *ns, enum key_kind kind, const char *part)
+{
+    buf_clear(b);
+    buf_adds(b, ns);
+    buf_addc(b, ':');
+    buf_adds(b, names[kind]);
+    buf_adds(b, part);
+}
+
+enum key_kind key_jobs(enum priority p)
+{
+    switch (p) {
+    case PRIORITY_HIGH:
+        return KEY_JOBS_HIGH;
+    case PRIORITY_LOW:
+        return KEY_JOBS_LOW;
+    default:
+        return KEY_JOBS;
+    }
+}

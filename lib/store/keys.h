@@ -1,0 +1,39 @@
+/* Every key name of a namespace that C code uses. The scripts build the same names from the same
+ * words; contract.md and the README list them. */
+#ifndef SENDQ_STORE_KEYS_H
+#define SENDQ_STORE_KEYS_H
+
+#include "buf.h"
+#include "channel.h"
+
+/* The keys of one kind; those that hold a name take it as `part`. */
+enum key_kind {
+    KEY_PREFIX,     /* "<ns>:": what every script gets */
+    KEY_JOBS_HIGH,
+    KEY_JOBS,
+    KEY_JOBS_LOW,
+    KEY_MESSAGE,    /* <id> */
+    KEY_CONTENT,    /* <id> */
+    KEY_REPLY,      /* <queue> */
+    KEY_EVENTS,
+    KEY_REJECTED,
+    KEY_DEAD,
+    KEY_STATS,      /* <YYYY-MM-DD> */
+    KEY_WORKERS,
+    KEY_WORKER,     /* <name> */
+    KEY_SENDER,     /* <id> */
+    KEY_READY,      /* <sender>:<1|2|3> */
+    KEY_DELAYED,
+    KEY_TURN,
+    KEY_LEASE,      /* <worker id> */
+    KEY_CLAIMED,    /* <worker id> */
+    KEY_BELL,       /* pub/sub channel */
+};
+
+/* Replaces b's content by the key's name. `part` is used by the kinds that take one. */
+void key_make(struct buf *b, const char *ns, enum key_kind kind, const char *part);
+
+/* The job list of a priority. */
+enum key_kind key_jobs(enum priority p);
+
+#endif

@@ -1,0 +1,125 @@
+-- accept: replaces the taken batch by messages, duplicates and rejected jobs, all at once.
+-- ARGV: 4 tag, 5 idempotency ms, 6 reply ms, 7 jobs; then per job either
+--   'r' index error_code error_message field reply_queue answer
+--   'm' index id idempotency_key body_hash explicit sender priority due_ms reply_queue
+--       conflict_answer packed field_count field value ...
+-- index: the job's place in the claimed batch, from 1. due_ms 0 = now.
+-- Returns {'ok', accepted, duplicates, rejected} or {'gone'}: the batch is no longer this
+-- worker's (recovered, or this call already ran), nothing was written.
+local claimed = P .. 'claimed:' .. W
+local tag = call('LINDEX', claimed, 0)
+if not tag or string.match(tag, '^[^:]*') ~= ARGV[4] then
+  return { 'gone' }
+end
+local idem_ms, reply_ms = ARGV[5], ARGV[6]
+local accepted, duplicates, rejected = 0, 0, 0
+local queues, senders = {}, {}
+
+local function answer(queue, text)
+  if queue ~= '' and text ~= '' then
+    call('RPUSH', P .. 'reply:' .. queue, text)
+    call('PEXPIRE', P .. 'reply:' .. queue, reply_ms)
+  end
+end
+
+local function reject(index, code, text, field, queue, reply)
+  local raw = call('LINDEX', claimed, index)
+  call('XADD', P .. 'rejected', '*', 'raw', raw, 'error_code', code, 'error_message', text,
+    'field', field, 'at', now_iso)
+  event(true, 'job.rejected', 'error_code', code)
+  answer(queue, reply)
+  rejected = rejected + 1
+end
+
+-- The earlier message with this key or id, and whether it came with the same body.
+local function earlier(id, key, hash, explicit)
+  if key ~= '' then
+    local seen = call('GET', P .. 'idem:' .. key)
+    if seen then
+      local first, first_hash = string.match(seen, '^(%S+) (%S+)$')
+      return first, first_hash == hash
+    end
+  end
+  if explicit == '1' then
+    local first_hash = call('HGET', P .. 'message:' .. id, '_hash')
+    if first_hash then
+      return id, first_hash == hash
+    end
+  end
+end
+
+-- A repeated job: its answer is the first one's, now or when that is final.
+local function repeated(first, queue)
+  duplicates = duplicates + 1
+  if queue == '' then
+    return
+  end
+  local key = P .. 'message:' .. first
+  local seen = call('HMGET', key, 'response', '_reply', 'id')
+  if seen[1] then
+    answer(queue, seen[1])
+  elseif seen[3] then
+    call('HSET', key, '_reply', seen[2] and (seen[2] .. ' ' .. queue) or queue)
+  end
+end
+
+local function enqueue(id, sender, priority, due)
+  if due > now then
+    call('ZADD', P .. 'delayed', int(due), id)
+    return
+  end
+  local q = ready_key(sender, priority)
+  if not queues[q] then
+    queues[q] = {}
+  end
+  table.insert(queues[q], id)
+  senders[sender] = true
+end
+
+local i = 8
+for _ = 1, tonumber(ARGV[7]) do
+  local index = ARGV[i + 1]
+  if ARGV[i] == 'r' then
+    reject(index, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6])
+    i = i + 7
+  else
+    local id, key, hash, explicit = ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
+    local sender, priority, due = ARGV[i + 6], ARGV[i + 7], tonumber(ARGV[i + 8])
+    local queue, conflict, packed = ARGV[i + 9], ARGV[i + 10], ARGV[i + 11]
+    local fields = tonumber(ARGV[i + 12]) * 2
+    local first, same = earlier(id, key, hash, explicit)
+    if first and same then
+      repeated(first, queue)
+    elseif first then
+      reject(index, 'idempotency_conflict',
+        'the same idempotency key or id came before with another body', 'idempotency_key',
+        queue, conflict)
+    else
+      local mk = P .. 'message:' .. id
+      call('HSET', mk, 'status', due > now and 'scheduled' or 'queued', 'attempts', '0',
+        'queued_at', now_iso, unpack(ARGV, i + 13, i + 12 + fields))
+      if due > now then
+        call('HSET', mk, 'next_attempt_at', iso(due))
+      end
+      if explicit == '1' then
+        call('HSET', mk, '_hash', hash)
+      end
+      if key ~= '' then
+        call('SET', P .. 'idem:' .. key, id .. ' ' .. hash, 'PX', idem_ms)
+      end
+      call('SET', P .. 'content:' .. id, packed)
+      enqueue(id, sender, priority, due)
+      event(false, 'message.queued', 'id', id, 'sender', sender)
+      accepted = accepted + 1
+    end
+    i = i + 13 + fields
+  end
+end
+for q, ids in pairs(queues) do
+  call('RPUSH', q, unpack(ids))
+end
+for sender in pairs(senders) do
+  give_turn(sender)
+end
+call('DEL', claimed)
+return { 'ok', accepted, duplicates, rejected }

@@ -1,0 +1,305 @@
+-- claim: for the senders whose turn it is, takes tokens from every bucket that applies, pops that
+-- many messages by priority, leases them to this worker and counts the attempt - one step, so that
+-- the caps hold over any number of workers.
+-- ARGV: 4 want (sends that can start now), 5 prefetch (further ones, only for senders without a
+-- rate), 6 quantum per sender, 7 horizon us (how far ahead slots are granted), 8 suppression
+-- on/off, 9 zones, then per zone: name and four day bounds in ms.
+-- Returns {'ok', now_us, next_us or 0, unknown senders {}, then per message: id, fence, attempts,
+-- slot_us (when it may start), flags ('s' suppressed, 'c' capped: must start in its slot), packed}
+-- or {'fenced'}.
+--
+-- A bucket is GCRA (ITU-T I.371): `tat` is the theoretical arrival time of the next send. The k-th
+-- send may start at max(now, tat - tolerance) and moves tat by one interval. A strict rate has
+-- tolerance 0; a token bucket of depth B has (B - 1) intervals. With several buckets every send's
+-- time is the latest over all, and every tat moves from that time: so each bucket sees the times at
+-- which the sends really happen.
+allow_oom()
+if fenced() then
+  return { 'fenced' }
+end
+local want, prefetch, quantum = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local horizon = tonumber(ARGV[7])
+local zones = {}
+for z = 0, tonumber(ARGV[9]) - 1 do
+  local i = 10 + z * 5
+  zones[ARGV[i]] = { tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]),
+    tonumber(ARGV[i + 4]) }
+end
+local turn = P .. 'turn'
+local unknown, out, leased, buckets, suppressed = {}, {}, {}, {}, {}
+
+-- Messages whose time has come go to the ready queues. Bounded; what is left is due next time.
+local function promote()
+  local due = call('ZRANGEBYSCORE', P .. 'delayed', '-inf', int(now), 'LIMIT', 0, 128)
+  for _, id in ipairs(due) do
+    local key = P .. 'message:' .. id
+    local m = call('HMGET', key, 'status', 'sender', '_priority')
+    if m[1] == 'scheduled' and m[2] then
+      call('HSET', key, 'status', 'queued')
+      call('HDEL', key, 'next_attempt_at')
+      call('RPUSH', ready_key(m[2], m[3] or '2'), id)
+      give_turn(m[2])
+    end
+  end
+  if #due > 0 then
+    call('ZREM', P .. 'delayed', unpack(due))
+  end
+end
+
+-- The start of the day that `now` falls in, and of the next; nothing where the bounds do not
+-- cover Redis' time (the caller's clock is a day off): then nothing is granted.
+local function day_of(zone)
+  local b = zones[zone]
+  if b then
+    for i = 1, 3 do
+      if now >= b[i] and now < b[i + 1] then
+        return b[i], b[i + 1]
+      end
+    end
+  end
+end
+
+-- A bucket with its state, read once per call.
+local function bucket(name)
+  local b = buckets[name]
+  if b == nil then
+    local v = call('HMGET', P .. 'bucket:' .. name, 'interval', 'tolerance', 'day_cap', 'zone',
+      'conc', 'tat', 'day_start', 'used', 'busy', 'pause')
+    b = false
+    if v[1] then
+      b = { key = P .. 'bucket:' .. name, interval = tonumber(v[1]), tolerance = tonumber(v[2]),
+        day_cap = tonumber(v[3]), zone = v[4], conc = tonumber(v[5]), tat = tonumber(v[6] or '0'),
+        day_start = tonumber(v[7] or '0'), used = tonumber(v[8] or '0'),
+        busy = tonumber(v[9] or '0'), pause = tonumber(v[10] or '0') }
+      if b.day_cap > 0 then
+        local start, stop = day_of(b.zone)
+        b.day_end = stop
+        -- A clock that stepped back into yesterday does not open yesterday's count again.
+        if start and start > b.day_start then
+          b.day_start, b.used = start, 0
+        end
+      end
+    end
+    buckets[name] = b
+  end
+  return b
+end
+
+-- How many may go by the caps that do not depend on time within the horizon; why if none.
+local function countable(list, n)
+  local state, next_us = 'ok', 0
+  for _, b in ipairs(list) do
+    if b.pause > now_us then
+      return 0, 'throttled', b.pause
+    end
+    if b.conc > 0 and b.conc - b.busy < n then
+      n = math.max(0, b.conc - b.busy)
+      if n == 0 then
+        -- Whoever finishes gives the turn back; this is only the safety net.
+        state, next_us = 'throttled', now_us + 1000000
+      end
+    end
+    if b.day_cap > 0 then
+      if not b.day_end then
+        return 0, 'day_cap', now_us + 1000000
+      end
+      if b.day_cap - b.used < n then
+        n = math.max(0, b.day_cap - b.used)
+        if n == 0 then
+          return 0, 'day_cap', b.day_end * 1000
+        end
+      end
+    end
+  end
+  return n, state, next_us
+end
+
+-- When the next send may start by every rate.
+local function slot(list)
+  local at = now_us
+  for _, b in ipairs(list) do
+    if b.interval > 0 then
+      at = math.max(at, b.tat - b.tolerance)
+    end
+  end
+  return at
+end
+
+local function spend(list, at)
+  for _, b in ipairs(list) do
+    if b.interval > 0 then
+      b.tat = math.max(b.tat, at) + b.interval
+    end
+    b.used = b.used + 1
+    b.busy = b.busy + 1
+    b.dirty = true
+  end
+end
+
+-- Ids by priority: of 20 sends at least one is low and four are normal, if there are any.
+local function pop(sender, n, served)
+  local low = math.floor((served + n) / 20) - math.floor(served / 20)
+  local normal = math.floor((served + n) / 5) - math.floor(served / 5) - low
+  local ids = {}
+  local function from(priority, count)
+    if count > 0 then
+      for _, id in ipairs(call('LPOP', ready_key(sender, priority), count) or {}) do
+        ids[#ids + 1] = id
+      end
+    end
+  end
+  from(1, n - low - normal)
+  from(2, normal + (n - low - normal - #ids))
+  from(3, n - #ids)
+  from(2, n - #ids)
+  from(1, n - #ids)
+  return ids
+end
+
+local function is_suppressed(channel, recipient, ignore)
+  if ignore == '1' or not channel or not recipient then
+    return false
+  end
+  local key = P .. 'suppressed:' .. channel
+  if suppressed[key] == nil then
+    suppressed[key] = call('EXISTS', key) == 1
+  end
+  return suppressed[key] and call('SISMEMBER', key, recipient) == 1
+end
+
+local function lease(id, m, at, flags)
+  local key = P .. 'message:' .. id
+  local fence, attempts = int(tonumber(m[2] or '0') + 1), int(tonumber(m[3] or '0') + 1)
+  call('HSET', key, 'status', 'sending', '_fence', fence, 'attempts', attempts, 'sending_at',
+    now_iso)
+  leased[#leased + 1] = id
+  local n = #out
+  out[n + 1], out[n + 2], out[n + 3], out[n + 4] = id, fence, attempts, int(at)
+  out[n + 5], out[n + 6] = flags, call('GET', P .. 'content:' .. id) or ''
+  event(false, 'message.sending', 'id', id, 'attempts', attempts)
+end
+
+local function waiting(sender)
+  local n = 0
+  for priority = 1, 3 do
+    n = n + call('LLEN', ready_key(sender, priority))
+  end
+  return n
+end
+
+-- Serves one sender; returns when its next turn is (nothing = it has nothing to send).
+local function serve(sender, s)
+  local list, rated = {}, false
+  for name in string.gmatch(s[1], '%S+') do
+    local b = bucket(name)
+    if not b then
+      return now_us + 1000000, 'throttled', waiting(sender)
+    end
+    list[#list + 1] = b
+    rated = rated or b.interval > 0
+  end
+  local room = rated and want or want + prefetch
+  local n, state, next_us = countable(list, math.min(room, quantum))
+  local served, sent = tonumber(s[4] or '0'), 0
+  local flags = rated and 'c' or ''
+  while sent < n do
+    local at = slot(list)
+    if at > now_us + horizon then
+      state, next_us = 'throttled', at - horizon
+      break
+    end
+    -- Without a rate all are popped at once, else one per slot.
+    local ids = pop(sender, rated and 1 or n - sent, served + sent)
+    if #ids == 0 then
+      break
+    end
+    for _, id in ipairs(ids) do
+      local m = call('HMGET', P .. 'message:' .. id, 'status', '_fence', 'attempts', 'channel',
+        'recipient')
+      if m[1] == 'queued' then
+        if is_suppressed(m[4], m[5], s[3]) then
+          lease(id, m, now_us, 's')
+          for _, b in ipairs(list) do
+            b.busy = b.busy + 1
+            b.used = b.used + 1
+            b.dirty = true
+          end
+        else
+          spend(list, at)
+          lease(id, m, at, flags)
+        end
+        sent = sent + 1
+      end
+    end
+  end
+  local from_want = math.min(want, sent)
+  want = want - from_want
+  prefetch = prefetch - (sent - from_want)
+  if sent > 0 then
+    call('HINCRBY', P .. 'sender:' .. sender, '_served', sent)
+  end
+  local left = waiting(sender)
+  if left == 0 then
+    return nil, 'ok', 0
+  end
+  if next_us == 0 then
+    local at = slot(list)
+    next_us = at > now_us + horizon and at - horizon or now_us
+  end
+  return next_us, state, left
+end
+
+local function publish_state(sender, s, state, next_us, left)
+  local b = buckets['sender:' .. sender]
+  local used = b and b.day_cap > 0 and b.used or 0
+  local line = state .. ' ' .. left .. ' ' .. used
+  if s[5] == line and state ~= 'throttled' then
+    return
+  end
+  local key = P .. 'sender:' .. sender
+  call('HSET', key, 'state', state, 'waiting', left, '_shown', line, 'sent_today', int(used),
+    'day_cap', b and int(b.day_cap) or '0', 'until', next_us and iso(math.floor(next_us / 1000))
+    or '')
+end
+
+promote()
+local due = call('ZRANGEBYSCORE', turn, '-inf', int(now_us), 'LIMIT', 0, 64)
+for position, sender in ipairs(due) do
+  if want <= 0 then
+    break
+  end
+  local s = call('HMGET', P .. 'sender:' .. sender, '_buckets', 'state', '_ignore_suppressed',
+    '_served', '_shown')
+  if not s[1] then
+    -- Nobody has configured it (Redis was emptied, or its sender was taken out): ask.
+    unknown[#unknown + 1] = sender
+    call('ZADD', turn, int(now_us + 5000000), sender)
+  elseif s[2] == 'paused' or s[2] == 'broken' then
+    call('ZREM', turn, sender)
+  else
+    local next_us, state, left = serve(sender, s)
+    if next_us then
+      -- Those served now stand behind those still waiting.
+      call('ZADD', turn, int(math.max(next_us, now_us) + position), sender)
+    else
+      call('ZREM', turn, sender)
+    end
+    publish_state(sender, s, state, next_us, left)
+  end
+end
+for _, b in pairs(buckets) do
+  if b and b.dirty then
+    call('HSET', b.key, 'tat', int(b.tat), 'day_start', int(b.day_start), 'used', int(b.used),
+      'busy', int(b.busy))
+  end
+end
+if #leased > 0 then
+  call('SADD', P .. 'lease:' .. W, unpack(leased))
+end
+
+local next_us = next_due()
+if next_us > 0 and next_us <= now_us + 1000 and want <= 0 then
+  -- More is due than this worker has room for: another one may come.
+  call('PUBLISH', P .. 'bell', 'claim')
+end
+return { 'ok', int(now_us), int(next_us), unknown, unpack(out) }

@@ -1,0 +1,120 @@
+-- Prelude of every script. KEYS[1] is "<namespace>:"; ARGV[1] the worker's id, ARGV[2] the events
+-- mode, ARGV[3] the event stream's cap. Rules: Redis' own TIME only; everything is checked before
+-- the first write, since a script that fails midway keeps what it wrote; job JSON is never parsed.
+local P, W, EV, EVMAX = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local call = redis.call
+local T = call('TIME')
+local now_us = T[1] * 1000000 + T[2]
+local now = math.floor(now_us / 1000)
+
+-- Integers as text: Lua would print 1.7e15.
+local function int(n)
+  return string.format('%.0f', n)
+end
+
+-- RFC 3339 UTC with milliseconds (days to civil date after Howard Hinnant's algorithm).
+local function iso(ms)
+  local days = math.floor(ms / 86400000)
+  local rest = ms - days * 86400000
+  local z = days + 719468
+  local era = math.floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524)
+    - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local d = doy - math.floor((153 * mp + 2) / 5) + 1
+  local m = mp < 10 and mp + 3 or mp - 9
+  local y = yoe + era * 400 + (m <= 2 and 1 or 0)
+  local s = math.floor(rest / 1000)
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03dZ', y, m, d, math.floor(s / 3600),
+    math.floor(s / 60) % 60, s % 60, rest % 1000)
+end
+local now_iso = iso(now)
+
+-- One entry in the event stream; `final` ones are kept in the default mode too.
+local function event(final, type, ...)
+  if EV == 'all' or (final and EV == 'final') then
+    call('XADD', P .. 'events', 'MAXLEN', '~', EVMAX, '*', 'type', type, 'at', now_iso, ...)
+  end
+end
+
+-- Recording, renewing and sending must go on when Redis is at its maxmemory: once a script has
+-- written, Redis lets it write on (6.2 and 7 alike), and a DEL is always admitted.
+local function allow_oom()
+  call('DEL', P .. 'oom')
+end
+
+-- A worker whose lease ran out may neither take nor claim.
+local function fenced()
+  local lease = call('ZSCORE', P .. 'workers', W)
+  return not lease or tonumber(lease) <= now
+end
+
+-- The queue a message waits in: one per sender and priority (1 high, 2 normal, 3 low).
+local function ready_key(sender, priority)
+  return P .. 'ready:' .. sender .. ':' .. priority
+end
+
+-- Makes a sender's turn come: at once, unless it stands in the turn already (perhaps later,
+-- because of a cap).
+local function give_turn(sender)
+  call('ZADD', P .. 'turn', 'NX', int(now_us), sender)
+end
+
+-- Puts raw jobs of one worker's claimed list back where they came from, in their order.
+-- The list's first element is its tag, "<batch>:<high>:<normal>:<low>": how many of each.
+local function unclaim(worker)
+  local key = P .. 'claimed:' .. worker
+  local all = call('LRANGE', key, 0, -1)
+  if #all == 0 then
+    return 0
+  end
+  local high, normal = string.match(all[1], '^[^:]*:(%d+):(%d+):')
+  local first_normal = 2 + tonumber(high)
+  local first_low = first_normal + tonumber(normal)
+  for i = #all, 2, -1 do
+    local list = i >= first_low and 'jobs:low' or i >= first_normal and 'jobs' or 'jobs:high'
+    call('RPUSH', P .. list, all[i])
+  end
+  call('DEL', key)
+  return #all - 1
+end
+
+-- Gives up `places` of concurrency in a sender's buckets, and `units` of the day's use: sends that
+-- never left do not count. A sender that waited for the free place gets its turn now.
+local function give_back(sender, places, units)
+  for _, name in ipairs({ 'sender:' .. sender, 'global' }) do
+    local key = P .. 'bucket:' .. name
+    local b = call('HMGET', key, 'conc', 'busy', 'used')
+    local busy = tonumber(b[2] or '0')
+    if b[1] then
+      call('HSET', key, 'busy', int(math.max(0, busy - places)), 'used',
+        int(math.max(0, tonumber(b[3] or '0') - units)))
+      if b[1] ~= '0' and busy >= tonumber(b[1]) then
+        call('ZADD', P .. 'turn', 'XX', 'LT', int(now_us), sender)
+      end
+    end
+  end
+end
+
+-- A leased message goes back to the head of its queue. `counted` = its attempt stands.
+local function release(id, sender, priority, attempts, counted)
+  local key = P .. 'message:' .. id
+  call('HSET', key, 'status', 'queued', 'attempts',
+    counted and attempts or int(math.max(0, tonumber(attempts or '0') - 1)))
+  call('LPUSH', ready_key(sender, priority or '2'), id)
+  give_turn(sender)
+end
+
+-- When the next sender's turn or the next delayed message is due, in us; 0 = nothing waits.
+local function next_due()
+  local turn = call('ZRANGE', P .. 'turn', 0, 0, 'WITHSCORES')
+  local delayed = call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')
+  local at = turn[2] and tonumber(turn[2]) or 0
+  local due = delayed[2] and tonumber(delayed[2]) * 1000 or 0
+  if at == 0 or due == 0 then
+    return at + due
+  end
+  return math.min(at, due)
+end

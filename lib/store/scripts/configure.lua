@@ -1,0 +1,31 @@
+-- configure: writes the senders' limits where claim reads them; safe to run at any time.
+-- ARGV: 4 count of buckets, then per bucket: name interval_us tolerance_us day_cap zone concurrency;
+-- then the count of senders, then per sender: id fingerprint buckets ignore_suppressed.
+-- A `broken` sender whose fingerprint (of its configuration and credentials) changed is mended;
+-- a paused one stays paused.
+local i = 5
+for _ = 1, tonumber(ARGV[4]) do
+  call('HSET', P .. 'bucket:' .. ARGV[i], 'interval', ARGV[i + 1], 'tolerance', ARGV[i + 2],
+    'day_cap', ARGV[i + 3], 'zone', ARGV[i + 4], 'conc', ARGV[i + 5])
+  i = i + 6
+end
+local count = tonumber(ARGV[i])
+i = i + 1
+for _ = 1, count do
+  local id = ARGV[i]
+  local key = P .. 'sender:' .. id
+  local old = call('HMGET', key, '_fingerprint', 'state')
+  call('HSET', key, '_fingerprint', ARGV[i + 1], '_buckets', ARGV[i + 2], '_ignore_suppressed',
+    ARGV[i + 3])
+  if not old[2] or (old[2] == 'broken' and old[1] ~= ARGV[i + 1]) then
+    call('HSET', key, 'state', 'ok')
+    call('HDEL', key, 'error_message')
+  end
+  for priority = 1, 3 do
+    if call('EXISTS', ready_key(id, priority)) == 1 then
+      give_turn(id)
+    end
+  end
+  i = i + 4
+end
+return { 'ok' }

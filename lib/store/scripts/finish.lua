@@ -1,0 +1,163 @@
+-- finish: records the outcomes of attempts. Statistics move exactly when a state moves.
+-- ARGV: 4 retention ms, 5 reply ms, 6 stats retention ms, 7 timeline cap, 8 keep content 0|1,
+-- 9 count, then per outcome:
+--   kind id fence sender delay_ms refund answer reply_queue stats_provider stats_channel contact
+--   deal field_count field value ...
+-- kind: 's' sent, 'f' failed, 'r' retry after delay_ms, 'w' wait delay_ms without counting the
+-- attempt (the recipient is throttled), 't' the sender is throttled for delay_ms (attempt not
+-- counted), 'b' the sender's credentials were refused (attempt not counted), 'x' released unsent
+-- (attempt not counted). refund '1': the request definitely never left.
+-- Returns {'ok', recorded, stale}.
+--
+-- The fence is the lease's number on the message, not the lease itself: a late "sent" is true
+-- evidence and is taken even after the lease was lost, as long as nobody else leased the message
+-- since. Everything else counts only while the message is still in this lease. Running twice finds
+-- another status and changes nothing.
+allow_oom()
+local retention, reply_ms, stats_ms = ARGV[4], ARGV[5], ARGV[6]
+local timeline_max, keep_content = ARGV[7], ARGV[8] == '1'
+local recorded, stale = 0, 0
+local stats, unleased, gone, freed = {}, {}, {}, {}
+
+local function count(what)
+  stats[what] = (stats[what] or 0) + 1
+end
+
+local function timeline(kind, id, o)
+  if id ~= '' then
+    call('XADD', P .. 'timeline:' .. kind .. ':' .. id, 'MAXLEN', '~', timeline_max, '*', 'id', o.id,
+      'status', o.status, 'channel', o.channel, 'provider', o.provider, 'at', now_iso)
+    call('PEXPIRE', P .. 'timeline:' .. kind .. ':' .. id, retention)
+  end
+end
+
+local function reply(queue, text)
+  call('RPUSH', P .. 'reply:' .. queue, text)
+  call('PEXPIRE', P .. 'reply:' .. queue, reply_ms)
+end
+
+-- sent or failed: for good.
+local function final(o, m, first, fields)
+  o.status = o.kind == 's' and 'sent' or 'failed'
+  call('HSET', o.key, 'status', o.status, o.status .. '_at', now_iso, 'response', o.answer,
+    unpack(ARGV, first, first + fields - 1))
+  call('HDEL', o.key, 'next_attempt_at', '_fence', '_started', '_uncertain', '_priority', '_reply')
+  call('PEXPIRE', o.key, retention)
+  if o.kind == 's' then
+    call('HDEL', o.key, 'error_code', 'error_message')
+    if keep_content then
+      call('PEXPIRE', P .. 'content:' .. o.id, retention)
+    else
+      gone[#gone + 1] = P .. 'content:' .. o.id
+    end
+    event(true, 'message.sent', 'id', o.id, 'sender', o.sender, 'provider', o.provider)
+  else
+    -- Kept as long as the dead letter, so that an operator can send it again.
+    call('PEXPIRE', P .. 'content:' .. o.id, retention)
+    call('ZADD', P .. 'dead', int(now), o.id)
+    event(true, 'message.failed', 'id', o.id, 'sender', o.sender, 'provider', o.provider,
+      'error_code', o.code)
+  end
+  if m[1] == 'scheduled' then
+    call('ZREM', P .. 'delayed', o.id)
+  end
+  count('provider:' .. o.provider .. ':' .. o.status)
+  count('channel:' .. o.channel .. ':' .. o.status)
+  count('sender:' .. o.sender .. ':' .. o.status)
+  timeline('contact', o.contact, o)
+  timeline('deal', o.deal, o)
+  if o.queue ~= '' then
+    reply(o.queue, o.answer)
+  end
+  for queue in string.gmatch(m[4] or '', '%S+') do
+    reply(queue, o.answer)
+  end
+end
+
+local function later(o, attempts, first, fields)
+  local due = now + o.delay
+  call('HSET', o.key, 'status', 'scheduled', 'attempts', attempts, 'next_attempt_at', iso(due),
+    unpack(ARGV, first, first + fields - 1))
+  call('ZADD', P .. 'delayed', int(due), o.id)
+  event(false, 'message.retrying', 'id', o.id, 'sender', o.sender, 'error_code', o.code)
+end
+
+local function park(sender, delay)
+  local bucket, pause = P .. 'bucket:sender:' .. sender, now_us + delay * 1000
+  local old = call('HGET', bucket, 'pause')
+  if not old or tonumber(old) < pause then
+    call('HSET', bucket, 'pause', int(pause))
+    call('HSET', P .. 'sender:' .. sender, 'state', 'throttled', 'until', iso(now + delay),
+      '_shown', '')
+    call('ZADD', P .. 'turn', int(pause), sender)
+  end
+end
+
+local function break_sender(sender, text)
+  call('HSET', P .. 'sender:' .. sender, 'state', 'broken', 'error_message', text,
+    '_shown', '')
+  call('ZREM', P .. 'turn', sender)
+end
+
+local function record(o, m, first, fields)
+  local uncounted = int(math.max(0, tonumber(m[3] or '0') - 1))
+  if o.kind == 's' or o.kind == 'f' then
+    final(o, m, first, fields)
+  elseif o.kind == 'r' then
+    later(o, m[3] or '0', first, fields)
+  elseif o.kind == 'w' then
+    later(o, uncounted, first, fields)
+  else
+    release(o.id, o.sender, m[5], m[3], false)
+    if o.kind == 't' then
+      park(o.sender, o.delay)
+    elseif o.kind == 'b' then
+      break_sender(o.sender, o.text)
+    end
+  end
+end
+
+local i = 10
+for _ = 1, tonumber(ARGV[9]) do
+  local o = { kind = ARGV[i], id = ARGV[i + 1], sender = ARGV[i + 3], delay = tonumber(ARGV[i + 4]),
+    answer = ARGV[i + 6], queue = ARGV[i + 7], provider = ARGV[i + 8], channel = ARGV[i + 9],
+    contact = ARGV[i + 10], deal = ARGV[i + 11] }
+  local fields = tonumber(ARGV[i + 12]) * 2
+  o.key = P .. 'message:' .. o.id
+  -- What did not go well has error_code and error_message as its first fields.
+  o.code = fields >= 2 and ARGV[i + 14] or ''
+  o.text = fields >= 4 and ARGV[i + 16] or ''
+  local m = call('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority')
+  local mine = m[2] == ARGV[i + 2]
+  if mine and (m[1] == 'sending' or (o.kind == 's' and (m[1] == 'queued' or m[1] == 'scheduled')))
+  then
+    record(o, m, i + 13, fields)
+    recorded = recorded + 1
+  else
+    stale = stale + 1
+  end
+  if call('SREM', P .. 'lease:' .. W, o.id) == 1 then
+    local f = freed[o.sender] or { 0, 0 }
+    f[1] = f[1] + 1
+    if ARGV[i + 5] == '1' then
+      f[2] = f[2] + 1
+    end
+    freed[o.sender] = f
+  end
+  i = i + 13 + fields
+end
+for sender, f in pairs(freed) do
+  give_back(sender, f[1], f[2])
+end
+if #gone > 0 then
+  call('UNLINK', unpack(gone))
+end
+local day = P .. 'stats:' .. string.sub(now_iso, 1, 10)
+local first_count = next(stats) and call('EXISTS', day) == 0
+for what, n in pairs(stats) do
+  call('HINCRBY', day, what, n)
+end
+if first_count then
+  call('PEXPIRE', day, stats_ms)
+end
+return { 'ok', recorded, stale }

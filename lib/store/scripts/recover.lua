@@ -1,0 +1,95 @@
+-- recover: renews this worker's lease, and brings back what dead workers held. Any worker runs it.
+-- ARGV: 4 lease ms, 5 worker name, 6 'new' (register) | 'beat', 7 earlier identities of this very
+-- process to retire, separated by spaces, 8 how many leases to keep from them, then that many ids; then the
+-- count of worker fields and field value ...; then retention ms of rejected and of dead.
+-- Returns {'ok', now_us, next_us, recovered jobs, recovered messages, adopted: id fence attempts
+-- packed ...} or {'fenced'}: another worker declared this one dead; take a new identity.
+--
+-- A message whose `uncertain` is `fail` and which carries a start mark was perhaps sent: its lease
+-- moves to this worker, which records it as outcome_unknown like any other failure (the answer's
+-- shape is not Lua's business). If this worker dies too, the next one adopts it.
+allow_oom()
+local lease_ms, name, mode = tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local workers = P .. 'workers'
+if mode == 'beat' and not call('ZSCORE', workers, W) then
+  return { 'fenced' }
+end
+local i = 9
+local keep = {}
+for _ = 1, tonumber(ARGV[8]) do
+  keep[ARGV[i]] = true
+  i = i + 1
+end
+local fields = tonumber(ARGV[i]) * 2
+call('ZADD', workers, int(now + lease_ms), W)
+call('HSET', P .. 'worker:' .. name, unpack(ARGV, i + 1, i + fields))
+call('PEXPIRE', P .. 'worker:' .. name, 2 * lease_ms)
+i = i + fields + 1
+local rejected_ms, dead_ms = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+
+local jobs, messages, adopted = 0, 0, {}
+
+-- What a lease of a dead worker becomes. `unsent` = its owner says that it never started.
+local function bring_back(id, unsent)
+  local key = P .. 'message:' .. id
+  local m = call('HMGET', key, 'status', 'sender', '_priority', 'attempts', '_uncertain', '_started',
+    '_fence')
+  if m[1] ~= 'sending' then
+    if m[2] then
+      give_back(m[2], 1, 0)
+    end
+    return
+  end
+  messages = messages + 1
+  if not unsent and m[5] == 'fail' and m[6] and m[6] == m[7] then
+    call('SADD', P .. 'lease:' .. W, id)
+    local n = #adopted
+    adopted[n + 1], adopted[n + 2], adopted[n + 3] = id, m[7], m[4]
+    adopted[n + 4] = call('GET', P .. 'content:' .. id) or ''
+    return
+  end
+  give_back(m[2], 1, unsent and 1 or 0)
+  release(id, m[2], m[3], m[4], not unsent)
+end
+
+-- Takes up to n leases from a worker; true when none is left.
+local function drain(worker, n)
+  local key = P .. 'lease:' .. worker
+  for _, id in ipairs(call('SPOP', key, n)) do
+    bring_back(id, false)
+  end
+  return call('EXISTS', key) == 0
+end
+
+-- This process' earlier identity (its connection broke): what it still has in flight is kept, the
+-- rest was claimed by a call whose answer got lost, and never started.
+local function retire(old)
+  local key = P .. 'lease:' .. old
+  for _, id in ipairs(call('SMEMBERS', key)) do
+    if keep[id] then
+      call('SADD', P .. 'lease:' .. W, id)
+    else
+      bring_back(id, true)
+    end
+  end
+  call('DEL', key)
+  jobs = jobs + unclaim(old)
+  call('ZREM', workers, old)
+end
+
+for old in string.gmatch(ARGV[7], '%S+') do
+  retire(old)
+end
+for _, dead in ipairs(call('ZRANGEBYSCORE', workers, '-inf', int(now), 'LIMIT', 0, 4)) do
+  jobs = jobs + unclaim(dead)
+  if drain(dead, 128) then
+    call('ZREM', workers, dead)
+  end
+end
+call('XTRIM', P .. 'rejected', 'MINID', '~', int(now - rejected_ms))
+call('ZREMRANGEBYSCORE', P .. 'dead', '-inf', int(now - dead_ms))
+if jobs + messages > 0 then
+  call('PUBLISH', P .. 'bell', 'recovered')
+end
+
+return { 'ok', int(now_us), int(next_due()), jobs, messages, unpack(adopted) }

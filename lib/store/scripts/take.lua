@@ -1,0 +1,57 @@
+-- take: moves up to n raw jobs, bounded by bytes, from the job lists to this worker's claimed list.
+-- ARGV: 4 tag, 5 n, 6 max bytes in all, 7 max bytes of one job.
+-- Returns {'ok', {priority, raw, ...}} or {'fenced'}. A job over the cap goes to the rejected
+-- stream right here, so that it never crosses the wire.
+if fenced() then
+  return { 'fenced' }
+end
+local claimed = P .. 'claimed:' .. W
+if call('EXISTS', claimed) == 1 then
+  unclaim(W)
+end
+local room, bytes, max_job = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local out, keep, counts = {}, {}, { 0, 0, 0 }
+
+local function reject(raw)
+  call('XADD', P .. 'rejected', '*', 'raw', raw, 'error_code', 'too_large', 'error_message',
+    'the job has ' .. #raw .. ' bytes; the cap is ' .. int(max_job), 'at', now_iso)
+  event(true, 'job.rejected', 'error_code', 'too_large')
+end
+
+-- High first; one place in eight is kept for each lower list, so that none starves.
+local function take_from(list, class, n)
+  while n > 0 and room > 0 and bytes > 0 do
+    local got = call('RPOP', P .. list, math.min(n, room, 8))
+    if not got then
+      return
+    end
+    for _, raw in ipairs(got) do
+      if #raw > max_job then
+        reject(raw)
+      else
+        keep[#keep + 1] = raw
+        out[#out + 1] = class
+        out[#out + 1] = raw
+        counts[class] = counts[class] + 1
+        room, bytes = room - 1, bytes - #raw
+      end
+      n = n - 1
+    end
+  end
+end
+
+local share = math.floor(room / 8)
+take_from('jobs:high', 1, room - 2 * share)
+take_from('jobs', 2, room - share)
+take_from('jobs:low', 3, room)
+if room > 0 and bytes > 0 and counts[3] == 0 and (counts[1] > 0 or counts[2] > 0) then
+  -- The shares kept back were not used: fill up, the order of classes in `keep` must hold, so only
+  -- from the class that was taken last.
+  local class = counts[2] > 0 and 2 or 1
+  take_from(class == 2 and 'jobs' or 'jobs:high', class, room)
+end
+if #keep > 0 then
+  call('RPUSH', claimed, ARGV[4] .. ':' .. counts[1] .. ':' .. counts[2] .. ':' .. counts[3],
+    unpack(keep))
+end
+return { 'ok', out }

@@ -1,0 +1,267 @@
+/* The store's connection: scripts loaded once per connection, calls sent, answers sorted.
+ *
+ * A call's answer is one of: {'ok', ...}, {'fenced'}, {'gone'}, an error, or none (the link died).
+ * An empty script cache (restart, failover, SCRIPT FLUSH) shows as NOSCRIPT: nothing ran, so the
+ * scripts are loaded again on the same connection, ahead of whatever the caller sends next, and the
+ * caller is told to call again. */
+#include "store_impl.h"
+
+#include "crash.h"
+#include "crypto.h"
+#include "keys.h"
+#include "scripts_embedded.h"
+#include "text.h"
+#include "timefmt.h"
+#include "uuid.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *text;
+    size_t len;
+} scripts[SCRIPT_COUNT] = {
+    [SCRIPT_TAKE] = {"take", script_take, sizeof(script_take) - 1},
+    [SCRIPT_ACCEPT] = {"accept", script_accept, sizeof(script_accept) - 1},
+    [SCRIPT_CLAIM] = {"claim", script_claim, sizeof(script_claim) - 1},
+    [SCRIPT_START] = {"start", script_start, sizeof(script_start) - 1},
+    [SCRIPT_FINISH] = {"finish", script_finish, sizeof(script_finish) - 1},
+    [SCRIPT_RECOVER] = {"recover", script_recover, sizeof(script_recover) - 1},
+    [SCRIPT_CONFIGURE] = {"configure", script_configure, sizeof(script_configure) - 1},
+};
+
+static void load_scripts(struct store *s)
+{
+    for (int i = 0; i < SCRIPT_COUNT; i++) {
+        const char *argv[] = {"SCRIPT", "LOAD", scripts[i].text};
+        const size_t lens[] = {6, 4, scripts[i].len};
+
+        if (redis_link_command(s->link, NULL, NULL, 3, argv, lens) != SQ_OK)
+            return; /* the link's end will be reported */
+    }
+}
+
+static void on_link_state(struct redis_link *l, bool up, const char *why, void *arg)
+{
+    struct store *s = arg;
+
+    (void)l;
+    if (up)
+        load_scripts(s);
+    s->opts.on_state(up, why, s->opts.arg);
+}
+
+static void on_bell(struct redisReply *reply, void *arg)
+{
+    struct store *s = arg;
+
+    if (reply != NULL && s->opts.on_bell != NULL)
+        s->opts.on_bell(s->opts.arg);
+}
+
+static void on_bell_state(struct redis_link *l, bool up, const char *why, void *arg)
+{
+    (void)l, (void)up, (void)why, (void)arg; /* the command link tells the same story */
+}
+
+static struct redis_link *link_new(struct store *s, const char *name, int64_t command_timeout_ms,
+                                   void (*on_state)(struct redis_link *, bool, const char *, void *))
+{
+    const struct redis_link_opts opts = {
+        .name = name,
+        .connect_timeout_ms = s->opts.timeout_ms,
+        .command_timeout_ms = command_timeout_ms,
+        .backoff_base_ms = 50,
+        .backoff_max_ms = 2000,
+        .on_state = on_state,
+        .arg = s,
+    };
+
+    return redis_link_new(s->opts.loop, s->opts.addr, &opts);
+}
+
+struct store *store_new(const struct store_opts *opts)
+{
+    struct store *s = mem_zalloc(sizeof(*s));
+    struct buf channel = {0};
+    uint8_t digest[20];
+
+    s->opts = *opts;
+    s->ns = mem_strdup(opts->ns);
+    s->worker_name = mem_strdup(opts->worker_name);
+    key_make(&s->prefix, s->ns, KEY_PREFIX, NULL);
+    random_hex(16, s->worker_id);
+    for (int i = 0; i < SCRIPT_COUNT; i++) {
+        crypto_sha1(scripts[i].text, scripts[i].len, digest);
+        crypto_hex(digest, sizeof(digest), s->sha[i]);
+    }
+    s->link = link_new(s, "commands", opts->timeout_ms, on_link_state);
+    s->bell = link_new(s, "bell", 0, on_bell_state);
+    key_make(&channel, s->ns, KEY_BELL, NULL);
+    redis_link_subscribe(s->bell, channel.data, on_bell, s);
+    buf_free(&channel);
+    return s;
+}
+
+void store_close(struct store *s)
+{
+    struct redis_link *link = s->link, *bell = s->bell;
+
+    s->link = s->bell = NULL;
+    if (link != NULL)
+        redis_link_free(link);
+    if (bell != NULL)
+        redis_link_free(bell);
+}
+
+void store_free(struct store *s)
+{
+    if (s == NULL)
+        return;
+    store_close(s);
+    buf_free(&s->prefix);
+    buf_free(&s->retire);
+    arena_free(&s->args.numbers);
+    free(s->args.v);
+    free(s->args.len);
+    free(s->ns);
+    free(s->worker_name);
+    free(s);
+}
+
+bool store_is_up(const struct store *s)
+{
+    return s->link != NULL && redis_link_is_up(s->link);
+}
+
+void store_set_settings(struct store *s, const struct store_settings *settings)
+{
+    s->settings = *settings;
+}
+
+const char *store_error(const struct store *s)
+{
+    return s->error;
+}
+
+const char *store_worker_id(const struct store *s)
+{
+    return s->worker_id;
+}
+
+void store_see_clock(struct store *s, int64_t redis_us)
+{
+    if (redis_us > 0)
+        s->clock_offset_us = redis_us - clock_mono_us();
+}
+
+int64_t store_now_us(const struct store *s)
+{
+    if (s->clock_offset_us == 0)
+        return clock_wall_ms() * 1000;
+    return clock_mono_us() + s->clock_offset_us;
+}
+
+int64_t store_now_ms(const struct store *s)
+{
+    return store_now_us(s) / 1000;
+}
+
+/* --- building a call --- */
+
+void args_strn(struct store *s, const char *p, size_t len)
+{
+    struct args *a = &s->args;
+
+    if (a->count == a->cap) {
+        a->cap = a->cap * 2 + 256;
+        a->v = mem_realloc(a->v, a->cap * sizeof(*a->v));
+        a->len = mem_realloc(a->len, a->cap * sizeof(*a->len));
+    }
+    a->v[a->count] = p;
+    a->len[a->count++] = len;
+}
+
+void args_str(struct store *s, const char *text)
+{
+    if (text == NULL)
+        text = "";
+    args_strn(s, text, strlen(text));
+}
+
+void args_int(struct store *s, int64_t v)
+{
+    char *text = arena_alloc(&s->args.numbers, 24);
+    int n = snprintf(text, 24, "%lld", (long long)v);
+
+    args_strn(s, text, (size_t)n);
+}
+
+void args_begin(struct store *s, enum script script)
+{
+    s->args.count = 0;
+    arena_clear(&s->args.numbers);
+    args_strn(s, "EVALSHA", 7);
+    args_strn(s, s->sha[script], 40);
+    args_strn(s, "1", 1);
+    args_strn(s, s->prefix.data, s->prefix.len);
+    args_str(s, s->worker_id);
+    args_str(s, s->settings.events);
+    args_int(s, s->settings.events_max);
+}
+
+/* --- sorting its answer --- */
+
+static enum store_status reply_status(struct store *s, const struct redisReply *r)
+{
+    const char *word;
+
+    if (r == NULL)
+        return STORE_LOST;
+    if (reply_is_error(r)) {
+        const char *text = reply_error(r);
+
+        if (text_starts(text, "NOSCRIPT")) {
+            load_scripts(s);
+            return STORE_AGAIN;
+        }
+        snprintf(s->error, sizeof(s->error), "%s", text);
+        return STORE_ERROR;
+    }
+    word = reply_str(reply_at(r, 0), NULL);
+    if (text_eq(word, "ok"))
+        return STORE_OK;
+    if (text_eq(word, "fenced"))
+        return STORE_FENCED;
+    if (text_eq(word, "gone"))
+        return STORE_GONE;
+    snprintf(s->error, sizeof(s->error), "a script answered in an unknown form");
+    return STORE_ERROR;
+}
+
+static void on_reply(struct redisReply *reply, void *arg)
+{
+    struct store_call *call = arg;
+
+    CRASH_POINT(scripts[call->script].name, ".after");
+    call->deliver(call->store, call, reply_status(call->store, reply), reply);
+    free(call);
+}
+
+enum sq_err args_send(struct store *s, enum script script, store_deliver deliver, void (*cb)(void),
+                      void *arg)
+{
+    struct store_call *call;
+    enum sq_err err;
+
+    if (!store_is_up(s))
+        return SQ_ERR_STATE;
+    call = mem_alloc(sizeof(*call));
+    *call = (struct store_call){
+        .store = s, .script = script, .deliver = deliver, .cb = cb, .arg = arg};
+    CRASH_POINT(scripts[script].name, ".before");
+    err = redis_link_command(s->link, on_reply, call, (int)s->args.count, s->args.v, s->args.len);
+    if (err != SQ_OK)
+        free(call);
+    return err;
+}

@@ -1,0 +1,238 @@
+/* The typed face of the scripts: every state change in Redis is one call here, atomic there.
+ *
+ * A store is this process' identity as a worker plus its command connection. All calls are
+ * asynchronous; arguments are copied before a call returns; callbacks run in the loop, exactly once
+ * per call that returned SQ_OK, and what they get is valid during the callback only. A call made
+ * while the connection is down returns SQ_ERR_STATE and never calls back. */
+#ifndef SENDQ_STORE_STORE_H
+#define SENDQ_STORE_STORE_H
+
+#include "channel.h"
+#include "loop.h"
+#include "redis_link.h"
+
+struct store;
+
+enum store_status {
+    STORE_OK,
+    STORE_LOST,   /* the connection died: executed or not, nobody knows. store_register (with the
+                     old identity retired) settles it */
+    STORE_AGAIN,  /* not executed (the script cache was empty and is being filled): call again */
+    STORE_FENCED, /* another worker declared this identity dead: store_register a new one */
+    STORE_GONE,   /* accept: the batch is no longer this worker's; nothing was written */
+    STORE_ERROR,  /* Redis refused (out of memory, read-only, loading, ...): store_error says why */
+};
+
+/* Numbers the scripts need; may be changed at any time by store_set_settings. */
+struct store_settings {
+    const char *events; /* "final", "all", "off" */
+    int64_t events_max, timeline_max;
+    int64_t retention_ms, idempotency_ms, reply_ms, stats_ms, rejected_ms, lease_ms;
+    bool keep_content;
+};
+
+struct store_opts {
+    struct loop *loop;
+    const struct redis_addr *addr;
+    const char *ns;
+    const char *worker_name; /* NS:worker:<name> */
+    int64_t timeout_ms;      /* connect and command */
+    void (*on_state)(bool up, const char *why, void *arg); /* connection up (scripts loading) or down */
+    void (*on_bell)(void *arg); /* another worker has more due work than it can take */
+    void *arg;
+};
+
+struct store *store_new(const struct store_opts *opts); /* starts connecting */
+/* Ends the connections: every pending call comes home as STORE_LOST, further ones are refused. */
+void store_close(struct store *s);
+void store_free(struct store *s); /* closes first if that was not done; NULL is fine */
+bool store_is_up(const struct store *s);
+void store_set_settings(struct store *s, const struct store_settings *settings);
+const char *store_error(const struct store *s); /* words of the last STORE_ERROR */
+const char *store_worker_id(const struct store *s);
+/* Redis' clock as last seen plus the monotonic time since; this host's clock before that. */
+int64_t store_now_ms(const struct store *s);
+int64_t store_now_us(const struct store *s);
+
+/* --- recover: register, renew, bring back what dead workers held --- */
+
+struct store_field {
+    const char *name, *value;
+};
+
+/* A message whose outcome nobody knows, now leased to this worker to be recorded. */
+struct store_adopted {
+    const char *id, *packed;
+    size_t packed_len;
+    int64_t fence;
+    unsigned attempts;
+};
+
+struct store_recovered {
+    int64_t next_us; /* Redis time of the next due work; 0 = none waits */
+    unsigned jobs, messages;
+    const struct store_adopted *adopted;
+    size_t adopted_count;
+};
+
+typedef void (*store_recover_cb)(enum store_status st, const struct store_recovered *r, void *arg);
+
+/* Takes a new identity, retires the one before (if any), keeping the leases named. */
+enum sq_err store_register(struct store *s, const struct store_field *fields, size_t count,
+                           const char *const *keep_ids, size_t keep_count, store_recover_cb cb,
+                           void *arg) SQ_MUST_CHECK;
+/* Renews the lease and publishes NS:worker:<name>. */
+enum sq_err store_beat(struct store *s, const struct store_field *fields, size_t count,
+                       store_recover_cb cb, void *arg) SQ_MUST_CHECK;
+/* Gives up the identity at a clean exit: nothing may be leased any more. */
+void store_unregister(struct store *s);
+
+/* --- configure --- */
+
+struct store_bucket {
+    const char *name;     /* "sender:<id>", "global" */
+    int64_t interval_us;  /* GCRA: between two sends; 0 = no rate */
+    int64_t tolerance_us; /* GCRA: (burst - 1) intervals; 0 = strict */
+    int64_t day_cap;      /* 0 = none */
+    const char *zone;
+    unsigned concurrency; /* 0 = none */
+};
+
+struct store_sender {
+    const char *id;
+    char fingerprint[17]; /* of configuration and credentials */
+    const char *buckets;  /* space-separated names, "sender:<id>" first */
+    bool ignore_suppressed;
+};
+
+typedef void (*store_simple_cb)(enum store_status st, void *arg);
+
+enum sq_err store_configure(struct store *s, const struct store_bucket *buckets, size_t bucket_count,
+                            const struct store_sender *senders, size_t sender_count,
+                            store_simple_cb cb, void *arg) SQ_MUST_CHECK;
+
+/* --- take --- */
+
+struct store_raw {
+    enum priority list;
+    const char *raw;
+    size_t len;
+};
+
+typedef void (*store_take_cb)(enum store_status st, const struct store_raw *jobs, size_t count,
+                              void *arg);
+
+enum sq_err store_take(struct store *s, uint64_t tag, unsigned n, size_t max_bytes, size_t max_job,
+                       store_take_cb cb, void *arg) SQ_MUST_CHECK;
+
+/* --- accept --- */
+
+struct store_accept {
+    unsigned index; /* place in the taken batch, from 1 */
+    bool rejected;
+    const char *reply_queue; /* "" = none */
+    /* rejected: */
+    const char *error_code, *error_message, *field;
+    const char *answer;
+    size_t answer_len;
+    /* accepted: */
+    const char *id, *idempotency_key, *body_hash, *sender;
+    bool explicit_id;
+    enum priority priority;
+    int64_t due_ms; /* Redis time; 0 = now */
+    const char *conflict_answer; /* pushed to reply_queue on an idempotency conflict */
+    size_t conflict_len;
+    const char *packed;
+    size_t packed_len;
+    const struct store_field *fields; /* further fields of NS:message:<id> */
+    size_t field_count;
+};
+
+typedef void (*store_accept_cb)(enum store_status st, unsigned accepted, unsigned duplicates,
+                                unsigned rejected, void *arg);
+
+enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs, size_t count,
+                         store_accept_cb cb, void *arg) SQ_MUST_CHECK;
+
+/* --- claim --- */
+
+struct store_zone { /* day_bounds of rate.h */
+    const char *name;
+    int64_t bounds[4];
+};
+
+struct store_claim {
+    unsigned want, prefetch, quantum;
+    int64_t horizon_us;
+    const struct store_zone *zones;
+    size_t zone_count;
+};
+
+struct store_claimed {
+    const char *id, *packed;
+    size_t packed_len;
+    int64_t fence;
+    unsigned attempts;
+    int64_t slot_us; /* Redis time from which it may start */
+    bool capped;     /* it must start within the slot's jitter, or be released */
+    bool suppressed;
+};
+
+struct store_claims {
+    int64_t now_us, next_us;
+    const struct store_claimed *items;
+    size_t count;
+    bool unknown_senders; /* some sender has no configuration in Redis: store_configure again */
+};
+
+typedef void (*store_claim_cb)(enum store_status st, const struct store_claims *c, void *arg);
+
+enum sq_err store_claim(struct store *s, const struct store_claim *req, store_claim_cb cb,
+                        void *arg) SQ_MUST_CHECK;
+
+/* --- start --- */
+
+/* ok = the lease still stands and the mark is written: the request may leave. */
+typedef void (*store_start_cb)(enum store_status st, bool ok, void *arg);
+
+enum sq_err store_start(struct store *s, const char *id, int64_t fence, store_start_cb cb,
+                        void *arg) SQ_MUST_CHECK;
+
+/* --- finish --- */
+
+enum store_finish_kind {
+    FINISH_SENT = 's',
+    FINISH_FAILED = 'f',
+    FINISH_RETRY = 'r',     /* after delay_ms */
+    FINISH_WAIT = 'w',      /* after delay_ms, the attempt not counted */
+    FINISH_THROTTLED = 't', /* the whole sender waits delay_ms, the attempt not counted */
+    FINISH_BROKEN = 'b',    /* credentials refused: the sender stops, the message waits */
+    FINISH_RELEASE = 'x',   /* back to the head of its queue, unsent, the attempt not counted */
+};
+
+#define STORE_FINISH_FIELDS 8
+
+struct store_finish {
+    enum store_finish_kind kind;
+    bool refund; /* the request definitely never left: the day's count gets it back */
+    const char *id, *sender, *provider, *channel, *contact, *deal;
+    int64_t fence, delay_ms;
+    const char *answer, *reply_queue;
+    size_t answer_len;
+    /* What is not sent begins with error_code and error_message. */
+    struct store_field fields[STORE_FINISH_FIELDS];
+    size_t field_count;
+};
+
+typedef void (*store_finish_cb)(enum store_status st, unsigned recorded, unsigned stale, void *arg);
+
+enum sq_err store_finish(struct store *s, const struct store_finish *items, size_t count,
+                         store_finish_cb cb, void *arg) SQ_MUST_CHECK;
+
+/* --- boot check --- */
+
+/* Calls warn once per thing an operator should mend: version, eviction policy, no persistence. */
+typedef void (*store_warn_cb)(const char *text, void *arg);
+void store_check_server(struct store *s, store_warn_cb warn, void *arg);
+
+#endif

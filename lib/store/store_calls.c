@@ -1,0 +1,230 @@
+/* The calls around sending: take, accept, claim, start, finish. */
+#include "store_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CB(f) ((void (*)(void))(f))
+
+/* --- take --- */
+
+static void deliver_take(struct store *s, struct store_call *call, enum store_status st,
+                         const struct redisReply *r)
+{
+    store_take_cb cb = (store_take_cb)call->cb;
+    const struct redisReply *list = reply_at(r, 1);
+    size_t count = st == STORE_OK ? reply_count(list) / 2 : 0;
+    struct store_raw *jobs = count > 0 ? mem_alloc(count * sizeof(*jobs)) : NULL;
+
+    (void)s;
+    for (size_t i = 0; i < count; i++) {
+        int64_t class = reply_int(reply_at(list, 2 * i), 2);
+
+        jobs[i].list = class == 1 ? PRIORITY_HIGH : class == 3 ? PRIORITY_LOW : PRIORITY_NORMAL;
+        jobs[i].raw = reply_str(reply_at(list, 2 * i + 1), &jobs[i].len);
+    }
+    cb(st, jobs, count, call->arg);
+    free(jobs);
+}
+
+enum sq_err store_take(struct store *s, uint64_t tag, unsigned n, size_t max_bytes, size_t max_job,
+                       store_take_cb cb, void *arg)
+{
+    args_begin(s, SCRIPT_TAKE);
+    args_int(s, (int64_t)tag);
+    args_int(s, n);
+    args_int(s, (int64_t)max_bytes);
+    args_int(s, (int64_t)max_job);
+    return args_send(s, SCRIPT_TAKE, deliver_take, CB(cb), arg);
+}
+
+/* --- accept --- */
+
+static void deliver_accept(struct store *s, struct store_call *call, enum store_status st,
+                           const struct redisReply *r)
+{
+    store_accept_cb cb = (store_accept_cb)call->cb;
+
+    (void)s;
+    cb(st, (unsigned)reply_int(reply_at(r, 1), 0), (unsigned)reply_int(reply_at(r, 2), 0),
+       (unsigned)reply_int(reply_at(r, 3), 0), call->arg);
+}
+
+static void add_fields(struct store *s, const struct store_field *fields, size_t count)
+{
+    args_int(s, (int64_t)count);
+    for (size_t i = 0; i < count; i++) {
+        args_str(s, fields[i].name);
+        args_str(s, fields[i].value);
+    }
+}
+
+static void add_accept(struct store *s, const struct store_accept *j)
+{
+    args_strn(s, j->rejected ? "r" : "m", 1);
+    args_int(s, j->index);
+    if (j->rejected) {
+        args_str(s, j->error_code);
+        args_str(s, j->error_message);
+        args_str(s, j->field);
+        args_str(s, j->reply_queue);
+        args_strn(s, j->answer, j->answer_len);
+        return;
+    }
+    args_str(s, j->id);
+    args_str(s, j->idempotency_key);
+    args_str(s, j->body_hash);
+    args_str(s, j->explicit_id ? "1" : "0");
+    args_str(s, j->sender);
+    args_int(s, (int64_t)j->priority + 1);
+    args_int(s, j->due_ms);
+    args_str(s, j->reply_queue);
+    args_strn(s, j->conflict_answer, j->conflict_len);
+    args_strn(s, j->packed, j->packed_len);
+    add_fields(s, j->fields, j->field_count);
+}
+
+enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs, size_t count,
+                         store_accept_cb cb, void *arg)
+{
+    args_begin(s, SCRIPT_ACCEPT);
+    args_int(s, (int64_t)tag);
+    args_int(s, s->settings.idempotency_ms);
+    args_int(s, s->settings.reply_ms);
+    args_int(s, (int64_t)count);
+    for (size_t i = 0; i < count; i++)
+        add_accept(s, &jobs[i]);
+    return args_send(s, SCRIPT_ACCEPT, deliver_accept, CB(cb), arg);
+}
+
+/* --- claim --- */
+
+#define CLAIM_HEAD 4 /* 'ok', now, next, unknown */
+#define CLAIM_ITEM 6
+
+static void read_claimed(const struct redisReply *r, size_t at, struct store_claimed *ret)
+{
+    const char *flags = reply_str(reply_at(r, at + 4), NULL);
+
+    ret->id = reply_str(reply_at(r, at), NULL);
+    ret->fence = reply_int(reply_at(r, at + 1), 0);
+    ret->attempts = (unsigned)reply_int(reply_at(r, at + 2), 0);
+    ret->slot_us = reply_int(reply_at(r, at + 3), 0);
+    ret->suppressed = flags != NULL && strchr(flags, 's') != NULL;
+    ret->capped = flags != NULL && strchr(flags, 'c') != NULL;
+    ret->packed = reply_str(reply_at(r, at + 5), &ret->packed_len);
+}
+
+static void deliver_claim(struct store *s, struct store_call *call, enum store_status st,
+                          const struct redisReply *r)
+{
+    store_claim_cb cb = (store_claim_cb)call->cb;
+    struct store_claims c = {0};
+    struct store_claimed *items = NULL;
+
+    if (st == STORE_OK) {
+        size_t n = reply_count(r);
+
+        c.now_us = reply_int(reply_at(r, 1), 0);
+        c.next_us = reply_int(reply_at(r, 2), 0);
+        c.unknown_senders = reply_count(reply_at(r, 3)) > 0;
+        c.count = n > CLAIM_HEAD ? (n - CLAIM_HEAD) / CLAIM_ITEM : 0;
+        store_see_clock(s, c.now_us);
+    }
+    if (c.count > 0) {
+        items = mem_alloc(c.count * sizeof(*items));
+        for (size_t i = 0; i < c.count; i++)
+            read_claimed(r, CLAIM_HEAD + i * CLAIM_ITEM, &items[i]);
+    }
+    c.items = items;
+    cb(st, &c, call->arg);
+    free(items);
+}
+
+enum sq_err store_claim(struct store *s, const struct store_claim *req, store_claim_cb cb, void *arg)
+{
+    args_begin(s, SCRIPT_CLAIM);
+    args_int(s, req->want);
+    args_int(s, req->prefetch);
+    args_int(s, req->quantum);
+    args_int(s, req->horizon_us);
+    args_strn(s, "1", 1);
+    args_int(s, (int64_t)req->zone_count);
+    for (size_t i = 0; i < req->zone_count; i++) {
+        args_str(s, req->zones[i].name);
+        for (int k = 0; k < 4; k++)
+            args_int(s, req->zones[i].bounds[k]);
+    }
+    return args_send(s, SCRIPT_CLAIM, deliver_claim, CB(cb), arg);
+}
+
+/* --- start --- */
+
+static void deliver_start(struct store *s, struct store_call *call, enum store_status st,
+                          const struct redisReply *r)
+{
+    store_start_cb cb = (store_start_cb)call->cb;
+
+    (void)s;
+    cb(st, st == STORE_OK && reply_int(reply_at(r, 1), 0) == 1, call->arg);
+}
+
+enum sq_err store_start(struct store *s, const char *id, int64_t fence, store_start_cb cb, void *arg)
+{
+    args_begin(s, SCRIPT_START);
+    args_int(s, 1);
+    args_str(s, id);
+    args_int(s, fence);
+    return args_send(s, SCRIPT_START, deliver_start, CB(cb), arg);
+}
+
+/* --- finish --- */
+
+static void deliver_finish(struct store *s, struct store_call *call, enum store_status st,
+                           const struct redisReply *r)
+{
+    store_finish_cb cb = (store_finish_cb)call->cb;
+
+    (void)s;
+    cb(st, (unsigned)reply_int(reply_at(r, 1), 0), (unsigned)reply_int(reply_at(r, 2), 0),
+       call->arg);
+}
+
+static const char *const kind_text[] = {
+    [FINISH_SENT] = "s",  [FINISH_FAILED] = "f",    [FINISH_RETRY] = "r",   [FINISH_WAIT] = "w",
+    [FINISH_THROTTLED] = "t", [FINISH_BROKEN] = "b", [FINISH_RELEASE] = "x",
+};
+
+static void add_finish(struct store *s, const struct store_finish *f)
+{
+    args_strn(s, kind_text[f->kind], 1);
+    args_str(s, f->id);
+    args_int(s, f->fence);
+    args_str(s, f->sender);
+    args_int(s, f->delay_ms);
+    args_strn(s, f->refund ? "1" : "0", 1);
+    args_strn(s, f->answer != NULL ? f->answer : "", f->answer_len);
+    args_str(s, f->reply_queue);
+    args_str(s, f->provider);
+    args_str(s, f->channel);
+    args_str(s, f->contact);
+    args_str(s, f->deal);
+    add_fields(s, f->fields, f->field_count);
+}
+
+enum sq_err store_finish(struct store *s, const struct store_finish *items, size_t count,
+                         store_finish_cb cb, void *arg)
+{
+    const struct store_settings *set = &s->settings;
+
+    args_begin(s, SCRIPT_FINISH);
+    args_int(s, set->retention_ms);
+    args_int(s, set->reply_ms);
+    args_int(s, set->stats_ms);
+    args_int(s, set->timeline_max);
+    args_strn(s, set->keep_content ? "1" : "0", 1);
+    args_int(s, (int64_t)count);
+    for (size_t i = 0; i < count; i++)
+        add_finish(s, &items[i]);
+    return args_send(s, SCRIPT_FINISH, deliver_finish, CB(cb), arg);
+}

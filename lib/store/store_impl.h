@@ -1,0 +1,68 @@
+/* Inside of the store: script calls and their argument vectors. Only lib/store includes it. */
+#ifndef SENDQ_STORE_STORE_IMPL_H
+#define SENDQ_STORE_STORE_IMPL_H
+
+#include "buf.h"
+#include "redis_reply.h"
+#include "store.h"
+
+enum script {
+    SCRIPT_TAKE,
+    SCRIPT_ACCEPT,
+    SCRIPT_CLAIM,
+    SCRIPT_START,
+    SCRIPT_FINISH,
+    SCRIPT_RECOVER,
+    SCRIPT_CONFIGURE,
+    SCRIPT_COUNT
+};
+
+/* Arguments of the call being built. Texts are borrowed, numbers live in the arena; all of it is
+ * copied by redis_link_command, so it is reused for the next call. */
+struct args {
+    const char **v;
+    size_t *len;
+    size_t count, cap;
+    struct arena numbers;
+};
+
+struct store {
+    struct store_opts opts;
+    char *ns, *worker_name;
+    char worker_id[33];
+    struct buf retire; /* identities before this one, until a registration has retired them */
+    struct store_settings settings;
+    struct redis_link *link, *bell;
+    struct buf prefix;
+    struct args args;
+    char sha[SCRIPT_COUNT][41];
+    char error[256];
+    int64_t clock_offset_us; /* Redis' clock minus the monotonic clock; 0 = not seen yet */
+};
+
+/* One script call under way. The typed callback is kept in `cb` and called by `deliver`. */
+struct store_call;
+typedef void (*store_deliver)(struct store *s, struct store_call *call, enum store_status st,
+                              const struct redisReply *reply);
+
+struct store_call {
+    struct store *store;
+    enum script script;
+    store_deliver deliver;
+    void (*cb)(void); /* cast back by deliver */
+    void *arg;
+};
+
+/* Begins a call: EVALSHA <sha> 1 <prefix> and the arguments common to all scripts. */
+void args_begin(struct store *s, enum script script);
+void args_str(struct store *s, const char *text); /* NULL = "" */
+void args_strn(struct store *s, const char *p, size_t len);
+void args_int(struct store *s, int64_t v);
+/* Sends what was built. */
+enum sq_err args_send(struct store *s, enum script script, store_deliver deliver, void (*cb)(void),
+                      void *arg) SQ_MUST_CHECK;
+
+/* Notes Redis' time from a reply. */
+void store_see_clock(struct store *s, int64_t redis_us);
+
+#endif

@@ -1,0 +1,10 @@
+/* Where the server listens. */
+#ifndef SENDQ_SANDBOX_LISTEN_H
+#define SENDQ_SANDBOX_LISTEN_H
+
+#include "server.h"
+
+/* Binds what the options name, then writes the port file. */
+enum sq_err listen_open(struct server *s, struct err_text *e) SQ_MUST_CHECK;
+
+#endif

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# fuzz.sh [SECONDS]: every fuzz target of build/fuzz for SECONDS each. Seeds come from
+# tests/fuzz/corpus/<target>/; what is found new stays in build/fuzz/corpus/<target>/.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+seconds=${1:-60}
+case $seconds in
+'' | *[!0-9]*)
+    echo "fuzz: SECONDS must be a whole number, not '$seconds'" >&2
+    exit 2
+    ;;
+esac
+
+fuzz_one() {
+    local program=$1 name
+    name=$(basename "$program")
+    local grown=build/fuzz/corpus/$name seeds=tests/fuzz/corpus/$name
+    mkdir -p "$grown" build/fuzz/artifacts
+    local -a dirs=("$grown")
+    [ ! -d "$seeds" ] || dirs+=("$seeds")
+    echo "== $name: $seconds s"
+    "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+        -verbosity=0 -artifact_prefix="build/fuzz/artifacts/$name-" "${dirs[@]}" </dev/null
+}
+
+status=0 count=0
+for program in build/fuzz/bin/fuzz_*; do
+    [ -x "$program" ] || continue
+    count=$((count + 1))
+    fuzz_one "$program" || {
+        echo "== $(basename "$program"): FAILED, see build/fuzz/artifacts" >&2
+        status=1
+    }
+done
+if [ "$count" -eq 0 ]; then
+    echo "fuzz: no target in build/fuzz/bin" >&2
+    exit 1
+fi
+echo "$count fuzz targets, $((count * seconds)) s, status $status"
+exit "$status"
