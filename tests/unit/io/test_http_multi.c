@@ -173,11 +173,18 @@ static void test_nothing_stays_from_request_to_request(void **state)
     fixture_open(f);
     peer_start(&second, loop_base(f->loop));
     assert_int_equal(request_header(&f->req, "X-One", "1", NULL), SQ_OK);
+    assert_int_equal(request_header(&f->req, "X-Two", "2", NULL), SQ_OK);
     buf_adds(&f->req.body, "body");
     buf_adds(&f->req.userpwd, "user:pass");
     get_answer(f, "/1");
     assert_sent(f, "POST /1 ");
+    assert_sent(f, "\r\nX-Two: 2\r\n");
     assert_sent(f, "Authorization: Basic dXNlcjpwYXNz\r\n");
+    request_reset(&f->req);
+    assert_int_equal(request_header(&f->req, "A", "1", NULL), SQ_OK);
+    get_answer(f, "/1");
+    assert_sent(f, "\r\nA: 1\r\n");
+    assert_not_sent(f, "x-two");
     request_reset(&f->req);
     f->req.method = HTTP_GET;
     get_answer(f, "/2");
