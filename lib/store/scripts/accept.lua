@@ -41,9 +41,10 @@ local function earlier(id, key, hash, explicit)
     end
   end
   if explicit == '1' then
-    local first_hash = call('HGET', P .. 'message:' .. id, '_hash')
-    if first_hash then
-      return id, first_hash == hash
+    -- A message whose job named no id has no hash: it cannot be shown to be the same.
+    local first = call('HMGET', P .. 'message:' .. id, 'id', '_hash')
+    if first[1] then
+      return id, first[2] == hash
     end
   end
 end
