@@ -267,7 +267,7 @@ static int fake_server(struct fixture *f)
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
     redis_server_down(&f->server);
-    strcpy(a.sun_path, f->server.addr.path);
+    memcpy(a.sun_path, f->server.addr.path, sizeof(a.sun_path));
     assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(listen(fd, 16), 0);
     return fd;
