@@ -18,7 +18,7 @@ check_types()
 local retention, reply_ms, stats_ms = ARGV[4], ARGV[5], ARGV[6]
 local timeline_max, keep_content = ARGV[7], ARGV[8] == '1'
 local recorded, stale = 0, 0
-local stats, unleased, gone, freed = {}, {}, {}, {}
+local stats, gone, unleased, senders, refunds = {}, {}, {}, {}, {}
 
 local function count(what)
   stats[what] = (stats[what] or 0) + 1
@@ -42,11 +42,13 @@ local function final(o, m, first, fields)
   o.status = o.kind == 's' and 'sent' or 'failed'
   call('HSET', o.key, 'status', o.status, o.status .. '_at', now_iso, 'response', o.answer,
     unpack(ARGV, first, first + fields - 1))
-  if o.kind == 's' and m[3] ~= '1' then
-    call('HDEL', o.key, 'error_code', 'error_message')
-  end
-  call('HDEL', o.key, '_fence', '_started', '_uncertain', '_priority', '_reply', 'next_attempt_at')
   call('PEXPIRE', o.key, retention)
+  if m[3] ~= '1' or m[1] ~= 'sending' then
+    call('HDEL', o.key, 'next_attempt_at')
+    if o.kind == 's' then
+      call('HDEL', o.key, 'error_code', 'error_message')
+    end
+  end
   if o.kind == 's' then
     if keep_content then
       call('PEXPIRE', P .. 'content:' .. o.id, retention)
@@ -144,16 +146,24 @@ for _ = 1, tonumber(ARGV[9]) do
   else
     stale = stale + 1
   end
-  if call('SREM', P .. 'lease:' .. W, o.id) == 1 then
-    local f = freed[o.sender] or { 0, 0 }
-    f[1] = f[1] + 1
-    if ARGV[i + 5] == '1' then
-      f[2] = f[2] + 1
-    end
-    freed[o.sender] = f
-  end
+  unleased[#unleased + 1] = o.id
+  senders[#senders + 1] = o.sender
+  refunds[#refunds + 1] = ARGV[i + 5]
   i = i + 13 + fields
 end
+
+-- The places and units of those that still were this worker's leases.
+local lease = P .. 'lease:' .. W
+local freed = {}
+for k, held in ipairs(call('SMISMEMBER', lease, unpack(unleased))) do
+  if held == 1 then
+    local f = freed[senders[k]] or { 0, 0 }
+    f[1] = f[1] + 1
+    f[2] = f[2] + tonumber(refunds[k])
+    freed[senders[k]] = f
+  end
+end
+call('SREM', lease, unpack(unleased))
 for sender, f in pairs(freed) do
   give_back(sender, f[1], f[2])
 end
