@@ -45,12 +45,30 @@ static void add_escape(struct buf *b, unsigned char c)
     buf_add(b, pair, sizeof(pair));
 }
 
+#define BYTES(c) (0x0101010101010101u * (uint64_t)(c))
+
+/* True if none of the eight bytes is below 0x20, above 0x7e, a quote or a backslash. Zero-byte
+ * test after Mycroft; a byte it flags wrongly only sends us to the slow way. */
+static bool plain_eight(const char *s)
+{
+    uint64_t x, quote, slash;
+
+    memcpy(&x, s, sizeof(x));
+    quote = x ^ BYTES('"');
+    slash = x ^ BYTES('\\');
+    return (((x - BYTES(0x20)) | (quote - BYTES(1)) | (slash - BYTES(1)) | x) & BYTES(0x80)) == 0;
+}
+
 /* The bytes from s that can be copied as they are. */
 static size_t plain_run(const char *s, size_t len)
 {
     size_t i = 0;
 
     while (i < len) {
+        if (len - i >= 8 && plain_eight(s + i)) {
+            i += 8;
+            continue;
+        }
         unsigned char c = (unsigned char)s[i];
         size_t size = 1;
 
