@@ -14,6 +14,7 @@
 -- since. Everything else counts only while the message is still in this lease. Running twice finds
 -- another status and changes nothing.
 allow_oom()
+check_types()
 local retention, reply_ms, stats_ms = ARGV[4], ARGV[5], ARGV[6]
 local timeline_max, keep_content = ARGV[7], ARGV[8] == '1'
 local recorded, stale = 0, 0
@@ -25,14 +26,14 @@ end
 
 local function timeline(kind, id, o)
   if id ~= '' then
-    call('XADD', P .. 'timeline:' .. kind .. ':' .. id, 'MAXLEN', '~', timeline_max, '*', 'id', o.id,
+    tell('XADD', P .. 'timeline:' .. kind .. ':' .. id, 'MAXLEN', '~', timeline_max, '*', 'id', o.id,
       'status', o.status, 'channel', o.channel, 'provider', o.provider, 'at', now_iso)
     call('PEXPIRE', P .. 'timeline:' .. kind .. ':' .. id, retention)
   end
 end
 
 local function reply(queue, text)
-  call('RPUSH', P .. 'reply:' .. queue, text)
+  tell('RPUSH', P .. 'reply:' .. queue, text)
   call('PEXPIRE', P .. 'reply:' .. queue, reply_ms)
 end
 
@@ -131,7 +132,12 @@ for _ = 1, tonumber(ARGV[9]) do
   -- What did not go well has error_code and error_message as its first fields.
   o.code = fields >= 2 and ARGV[i + 14] or ''
   o.text = fields >= 4 and ARGV[i + 16] or ''
-  local m = call('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority')
+  local m = call('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority', 'sender',
+    'provider', 'channel')
+  if o.sender == '' then
+    -- Its stored content could not be read: the hash still knows where it belongs.
+    o.sender, o.provider, o.channel = m[6] or '', m[7] or o.provider, m[8] or o.channel
+  end
   local mine = m[2] == ARGV[i + 2]
   if mine and (m[1] == 'sending' or (o.kind == 's' and (m[1] == 'queued' or m[1] == 'scheduled')))
   then
