@@ -34,8 +34,11 @@ static inline void fixture_init(struct fixture *f, const char *provider, const c
     assert_non_null(f->sender.provider);
     snprintf(f->m.id, sizeof(f->m.id), "0190a5b0-0000-7000-8000-000000000001");
     f->m.text[MSG_SENDER] = "main";
-    f->ctx = (struct build_ctx){
-        .sender = &f->sender, .progress = &f->progress, .now_ms = NOW_MS, .message_id = f->m.id};
+    f->ctx = (struct build_ctx){.sender = &f->sender,
+                                .progress = &f->progress,
+                                .now_ms = NOW_MS,
+                                .message_id = f->m.id,
+                                .message = &f->m};
 }
 
 static inline void fixture_free(struct fixture *f)
