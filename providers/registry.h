@@ -6,8 +6,12 @@
 
 /* Every provider: file <name>.c defines provider_<name>, and its name stands here. */
 #define PROVIDER_LIST(X)                                                                           \
+    X(mailgun)                                                                                     \
+    X(postmark)                                                                                    \
+    X(resend)                                                                                      \
     X(sandbox)                                                                                     \
     X(sendgrid)                                                                                    \
+    X(ses)                                                                                         \
     X(twilio)                                                                                      \
     X(webhook)
 

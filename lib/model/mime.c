@@ -2,6 +2,7 @@
 #include "mime_impl.h"
 
 #include "address.h"
+#include "crypto.h"
 #include "mime_stream.h"
 #include "outcome.h"
 #include "text.h"
@@ -132,6 +133,20 @@ static enum sq_err add_addresses(struct composer *c, GMimeMessage *mail, GMimeAd
         g_object_unref(a);
     }
     return SQ_OK;
+}
+
+/* Words of 45 bytes are 60 characters of base64: 72 in all, of the 75 that RFC 2047 allows. */
+void mime_encode_words(const char *text, struct buf *out)
+{
+    size_t left = strlen(text);
+
+    for (size_t n; left > 0; left -= n, text += n) {
+        n = text_cut(text, 45);
+        n = n ? n : 1; /* not UTF-8: still an end */
+        buf_adds(out, "=?utf-8?B?");
+        base64_encode(out, text, n);
+        buf_adds(out, left > n ? "?= " : "?=");
+    }
 }
 
 /* --- message ids --- */

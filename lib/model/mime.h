@@ -45,6 +45,8 @@ enum sq_err mime_compose(const struct mime_in *in, struct buf *out,
 /* The Message-ID that mime_compose gives, with angle brackets: the message's id at the domain of
  * the address it is from. */
 void mime_message_id(const struct message *m, const char *from, struct buf *out);
+/* Appends a display name as RFC 2047 encoded words, for APIs that take names in ASCII alone. */
+void mime_encode_words(const char *text, struct buf *out);
 /* True for one RFC 5322 message id in its angle brackets. */
 bool mime_is_message_id(const char *s);
 /* "type/subtype" that an attachment can be sent as. NULL and "" are application/octet-stream. */

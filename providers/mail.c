@@ -1,0 +1,256 @@
+/* A mail's addresses and headers, read from the message and its sender. */
+#include "mail.h"
+
+#include "map.h"
+#include "text.h"
+#include <string.h>
+
+/* --- addresses --- */
+
+struct reading {
+    const struct build_ctx *ctx;
+    const struct message *m;
+    struct mail *mail;
+    struct map seen;
+    unsigned count, max; /* recipients */
+    struct err_text *e;
+};
+
+static bool is_repeated(struct reading *r, const char *address)
+{
+    char key[sizeof(((struct mailbox *)NULL)->address)];
+
+    strncpy(key, address, sizeof(key) - 1);
+    key[sizeof(key) - 1] = '\0';
+    text_lower(key);
+    return map_set(&r->seen, key, r) != NULL;
+}
+
+static void append(struct reading *r, struct mail_boxes *boxes, const struct mailbox *box)
+{
+    struct mime_mailbox *items = boxes->items;
+
+    if ((boxes->count & (boxes->count - 1)) == 0) { /* full at 0, 1, 2, 4, ... */
+        items =
+            arena_alloc(&r->mail->arena, (boxes->count ? boxes->count * 2 : 1) * sizeof(*items));
+        if (boxes->count)
+            memcpy(items, boxes->items, boxes->count * sizeof(*items));
+        boxes->items = items;
+    }
+    items[boxes->count++] = (struct mime_mailbox){
+        .name = box->name[0] ? arena_strdup(&r->mail->arena, box->name) : NULL,
+        .addr = arena_strdup(&r->mail->arena, box->address),
+    };
+}
+
+static enum sq_err read_list(struct reading *r, const char *field, const char *list,
+                             struct mail_boxes *boxes, bool recipients)
+{
+    struct mailbox box;
+    enum sq_err err;
+
+    while (!(err = provider_mailbox_next(&list, &box))) {
+        if (recipients && is_repeated(r, box.address))
+            continue;
+        if (recipients && r->count++ == r->max)
+            return err_set_field(r->e, SQ_ERR_INVALID, field,
+                                 "at most %u recipients can be in one mail", r->max);
+        append(r, boxes, &box);
+    }
+    if (err != SQ_ERR_NOT_FOUND)
+        return err_set_field(r->e, SQ_ERR_INVALID, field, "must hold email addresses");
+    return SQ_OK;
+}
+
+static enum sq_err read_copies(struct reading *r, const char *field, enum msg_list which,
+                               struct mail_boxes *boxes)
+{
+    const struct str_list *list = &r->m->list[which];
+    enum sq_err err = SQ_OK;
+
+    for (unsigned i = 0; i < list->count && !err; i++)
+        err = read_list(r, field, list->items[i], boxes, true);
+    return err;
+}
+
+static enum sq_err read_from(struct reading *r)
+{
+    const char *from = provider_from(r->ctx, r->m);
+    struct mail_boxes one = {0};
+    enum sq_err err;
+
+    if (!from)
+        return err_set_field(r->e, SQ_ERR_INVALID, "from",
+                             "neither the message nor its sender has a from address");
+    err = read_list(r, "from", from, &one, false);
+    if (err || one.count != 1)
+        return err_set_field(r->e, SQ_ERR_INVALID, "from", "must be one email address");
+    r->mail->from = one.items[0];
+    if (!r->mail->from.name)
+        r->mail->from.name = provider_from_name(r->ctx, r->m);
+    return SQ_OK;
+}
+
+static enum sq_err read_addresses(struct reading *r)
+{
+    const char *const *text = r->m->text;
+    enum sq_err err = read_from(r);
+
+    if (!err)
+        err = read_list(r, "recipient", text[MSG_RECIPIENT] ? text[MSG_RECIPIENT] : "",
+                        &r->mail->to, true);
+    if (!err && r->mail->to.count == 0)
+        err = err_set_field(r->e, SQ_ERR_INVALID, "recipient", "an email address is required");
+    if (!err)
+        err = read_copies(r, "cc", MSG_CC, &r->mail->cc);
+    if (!err)
+        err = read_copies(r, "bcc", MSG_BCC, &r->mail->bcc);
+    if (!err && !text_is_empty(text[MSG_REPLY_TO]))
+        err = read_list(r, "reply_to", text[MSG_REPLY_TO], &r->mail->reply_to, false);
+    return err;
+}
+
+/* --- headers --- */
+
+static void add_header(struct mail *mail, const char *name, const char *value)
+{
+    mail->headers[mail->header_count++] = (struct mime_header){.name = name, .value = value};
+}
+
+/* An id of another kind (a provider's own) is nothing that a header could hold. */
+static void read_thread(struct reading *r)
+{
+    const char *id = r->m->text[MSG_REPLY_ID];
+
+    if (text_is_empty(id))
+        return;
+    if (id[0] != '<')
+        id = arena_printf(&r->mail->arena, "<%s>", id);
+    if (!mime_is_message_id(id))
+        return;
+    add_header(r->mail, "In-Reply-To", id);
+    add_header(r->mail, "References", id);
+    r->mail->thread_count = r->mail->header_count;
+}
+
+static void add_filled(struct buf *out, const char *template, const struct reading *r)
+{
+    const struct {
+        const char *name, *value;
+    } vars[] = {
+        {"{id}", r->m->id},
+        {"{recipient}", r->mail->to.count ? r->mail->to.items[0].addr : ""},
+        {"{contact_id}", r->m->text[MSG_CONTACT_ID]},
+    };
+
+    while (*template) {
+        size_t i = 0;
+
+        while (i < 3 && !text_starts(template, vars[i].name))
+            i++;
+        if (i == 3) {
+            buf_addc(out, *template ++);
+            continue;
+        }
+        if (vars[i].value)
+            text_add_urlencoded(out, vars[i].value);
+        template += strlen(vars[i].name);
+    }
+}
+
+/* One click needs an https URL (RFC 8058); the address alone is the older way. */
+static void read_unsubscribe(struct reading *r)
+{
+    const char *url = sender_value(r->ctx->sender, "unsubscribe_url");
+    const char *address = sender_value(r->ctx->sender, "unsubscribe_address");
+    struct buf value = {.max = 4096};
+
+    if (r->m->type != TYPE_MARKETING || (text_is_empty(url) && text_is_empty(address)))
+        return;
+    if (!text_is_empty(url)) {
+        buf_addc(&value, '<');
+        add_filled(&value, url, r);
+        buf_addc(&value, '>');
+    }
+    if (!text_is_empty(address))
+        buf_addf(&value, "%s<mailto:%s>", value.len ? ", " : "", address);
+    add_header(r->mail, "List-Unsubscribe", arena_strdup(&r->mail->arena, buf_str(&value)));
+    if (!text_is_empty(url))
+        add_header(r->mail, "List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
+    buf_free(&value);
+}
+
+/* --- the whole --- */
+
+enum sq_err mail_read(const struct build_ctx *ctx, const struct message *m, unsigned max,
+                      struct mail *ret, struct err_text *e)
+{
+    struct reading r = {.ctx = ctx, .m = m, .mail = ret, .max = max, .e = e};
+    enum sq_err err = SQ_OK;
+
+    if (m->list[MSG_MEDIA].count)
+        err = err_set_field(e, SQ_ERR_INVALID, "media_urls", "a mail cannot carry them");
+    if (!err)
+        err = read_addresses(&r);
+    if (!err)
+        err = mail_check_attachments(m, e);
+    if (!err) {
+        read_thread(&r);
+        read_unsubscribe(&r);
+    }
+    map_free(&r.seen);
+    return err;
+}
+
+void mail_clear(struct mail *mail)
+{
+    arena_free(&mail->arena);
+    memset(mail, 0, sizeof(*mail));
+}
+
+static bool is_plain(const char *s)
+{
+    for (; *s; s++)
+        if (*s <= ' ' || *s > '~' || strchr("<>\"", *s))
+            return false;
+    return true;
+}
+
+enum sq_err mail_check_sender(const struct sender *s, struct err_text *e)
+{
+    const char *url = sender_value(s, "unsubscribe_url");
+    const char *address = sender_value(s, "unsubscribe_address");
+
+    if (!text_is_empty(url) && (!text_starts(url, "https://") || !is_plain(url)))
+        return err_set_field(e, SQ_ERR_INVALID, "unsubscribe_url", "expected an https:// URL");
+    if (!text_is_empty(address) && (!strchr(address, '@') || !is_plain(address)))
+        return err_set_field(e, SQ_ERR_INVALID, "unsubscribe_address", "expected an email address");
+    return SQ_OK;
+}
+
+static struct mime_list list_of(const struct mail_boxes *boxes)
+{
+    return (struct mime_list){.items = boxes->items, .count = boxes->count};
+}
+
+enum sq_err mail_compose(const struct build_ctx *ctx, const struct message *m,
+                         const struct mail *mail, bool with_bcc, struct buf *out,
+                         struct err_text *e)
+{
+    struct mime_in in = {
+        .message = m,
+        .from = mail->from,
+        .to = list_of(&mail->to),
+        .cc = list_of(&mail->cc),
+        .reply_to = list_of(&mail->reply_to),
+        .in_reply_to = mail->thread_count ? mail->headers[0].value : NULL,
+        .references = mail->thread_count > 1 ? mail->headers[1].value : NULL,
+        .headers = mail->headers + mail->thread_count,
+        .header_count = mail->header_count - mail->thread_count,
+        .date_ms = ctx->now_ms,
+    };
+
+    if (with_bcc)
+        in.bcc = list_of(&mail->bcc);
+    return mime_compose(&in, out, e);
+}
