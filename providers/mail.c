@@ -3,6 +3,8 @@
 
 #include "map.h"
 #include "text.h"
+#include <cjson/cJSON.h>
+#include <stdio.h>
 #include <string.h>
 
 /* --- addresses --- */
@@ -182,8 +184,8 @@ static void read_unsubscribe(struct reading *r)
 
 /* --- the whole --- */
 
-enum sq_err mail_read(const struct build_ctx *ctx, const struct message *m, unsigned max,
-                      struct mail *ret, struct err_text *e)
+enum sq_err mail_read_forward(const struct build_ctx *ctx, const struct message *m, unsigned max,
+                              struct mail *ret, struct err_text *e)
 {
     struct reading r = {.ctx = ctx, .m = m, .mail = ret, .max = max, .e = e};
     enum sq_err err = SQ_OK;
@@ -200,6 +202,36 @@ enum sq_err mail_read(const struct build_ctx *ctx, const struct message *m, unsi
     }
     map_free(&r.seen);
     return err;
+}
+
+bool mail_forward_id(const struct message *m, char *ret, size_t size)
+{
+    static const struct json_limits limits = {.max_bytes = 0};
+    const char *text = m->text[MSG_FORWARD], *id;
+    cJSON *json = NULL;
+    bool found;
+
+    if (text_is_empty(text) || json_parse(text, strlen(text), &limits, &json, NULL) != SQ_OK)
+        return false;
+    id = json_str(json, "emailMessageId");
+    if (text_is_empty(id))
+        id = json_str(json, "messageId");
+    found = !cJSON_IsFalse(json_get(json, "isForwarded")) && !text_is_empty(id);
+    if (found)
+        snprintf(ret, size, "%s", id);
+    json_free(json);
+    return found;
+}
+
+enum sq_err mail_read(const struct build_ctx *ctx, const struct message *m, unsigned max,
+                      struct mail *ret, struct err_text *e)
+{
+    char id[8];
+
+    if (mail_forward_id(m, id, sizeof(id)))
+        return err_set_field(e, SQ_ERR_INVALID, "forward", "%s has no mails of its own to forward",
+                             ctx->sender->provider->name);
+    return mail_read_forward(ctx, m, max, ret, e);
 }
 
 void mail_clear(struct mail *mail)

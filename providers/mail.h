@@ -39,6 +39,11 @@ struct mail {
  * max recipients. */
 enum sq_err mail_read(const struct build_ctx *ctx, const struct message *m, unsigned max,
                       struct mail *ret, struct err_text *e) SQ_MUST_CHECK;
+/* The same for a provider that can forward a mail by its id; mail_read refuses to. */
+enum sq_err mail_read_forward(const struct build_ctx *ctx, const struct message *m, unsigned max,
+                              struct mail *ret, struct err_text *e) SQ_MUST_CHECK;
+/* The id of the mail that this message forwards, cut to size; false if it forwards none. */
+bool mail_forward_id(const struct message *m, char *ret, size_t size);
 void mail_clear(struct mail *mail);
 /* The check of a provider whose settings are MAIL_SETTINGS and single words. */
 enum sq_err mail_check_sender(const struct sender *s, struct err_text *e) SQ_MUST_CHECK;
