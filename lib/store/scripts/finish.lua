@@ -98,10 +98,10 @@ local function park(sender, delay)
   end
 end
 
+-- Its turn stays: the next claim shows how many wait, and takes the turn away.
 local function break_sender(sender, text)
   call('HSET', P .. 'sender:' .. sender, 'state', 'broken', 'error_message', text,
     '_shown', '')
-  call('ZREM', P .. 'turn', sender)
 end
 
 local function record(o, m, first, fields)
