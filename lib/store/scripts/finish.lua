@@ -87,7 +87,15 @@ local function later(o, attempts, first, fields)
   event(false, 'message.retrying', 'id', o.id, 'sender', o.sender, 'error_code', o.code)
 end
 
+-- What an operator paused stays paused, whatever its last transfers say.
+local function is_paused(sender)
+  return call('HGET', P .. 'sender:' .. sender, 'state') == 'paused'
+end
+
 local function park(sender, delay)
+  if is_paused(sender) then
+    return
+  end
   local bucket, pause = P .. 'bucket:sender:' .. sender, now_us + delay * 1000
   local old = call('HGET', bucket, 'pause')
   if not old or tonumber(old) < pause then
@@ -100,6 +108,9 @@ end
 
 -- Its turn stays: the next claim shows how many wait, and takes the turn away.
 local function break_sender(sender, text)
+  if is_paused(sender) then
+    return
+  end
   call('HSET', P .. 'sender:' .. sender, 'state', 'broken', 'error_message', text,
     '_shown', '')
 end
