@@ -7,7 +7,7 @@
 -- attempt (the recipient is throttled), 't' the sender is throttled for delay_ms (attempt not
 -- counted), 'b' the sender's credentials were refused (attempt not counted), 'x' released unsent
 -- (attempt not counted). refund '1': the request definitely never left.
--- Returns {'ok', recorded, stale}.
+-- Returns {'ok', recorded, stale, next_us}: when the next work is due, 0 = nothing waits.
 --
 -- The fence is the lease's number on the message, not the lease itself: a late "sent" is true
 -- evidence and is taken even after the lease was lost, as long as nobody else leased the message
@@ -189,4 +189,4 @@ end
 if first_count then
   call('PEXPIRE', day, stats_ms)
 end
-return { 'ok', recorded, stale }
+return { 'ok', recorded, stale, int(next_due()) }
