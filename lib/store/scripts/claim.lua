@@ -183,14 +183,6 @@ local function lease(id, m, at, flags)
   event(false, 'message.sending', 'id', id, 'attempts', attempts)
 end
 
-local function waiting(sender)
-  local n = 0
-  for priority = 1, 3 do
-    n = n + call('LLEN', ready_key(sender, priority))
-  end
-  return n
-end
-
 -- Serves one sender; returns when its next turn is (nothing = it has nothing to send).
 local function serve(sender, s)
   local list, rated = {}, false
