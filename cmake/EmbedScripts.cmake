@@ -1,4 +1,5 @@
 # Turns *.lua in DIR into one C header OUT. Every script gets common.lua in front of it.
+cmake_minimum_required(VERSION 3.25)
 file(GLOB scripts ${DIR}/*.lua)
 list(SORT scripts)
 file(READ ${DIR}/common.lua common)

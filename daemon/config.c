@@ -105,7 +105,7 @@ static const char *resolve_redis(struct load *l, const struct cell *cell, const 
     }
     if (c.world_readable && url_has_password(c.value))
         load_warning(l, cell->origin, path,
-                     "the file named after file: is readable by everybody, expected mode 0600");
+                     "the file it refers to is readable by everybody, expected mode 0600");
     if (c.inlined && !cell->origin && url_has_password(c.value))
         load_warning(l, cell->origin, path,
                      "the password itself stands here, expected a reference to the URL: "
@@ -180,7 +180,7 @@ static struct config *config_new(void)
 
 /* Loads into c and returns it, or frees it and returns NULL. */
 static struct config *load(struct config *c, const char *name, const char *text, size_t len,
-                           char **env, config_report on_report, void *arg)
+                           const char *const *env, config_report on_report, void *arg)
 {
     struct load l = {
         .config = c, .impl = c->impl, .name = name, .env = env, .report = on_report, .arg = arg};
@@ -197,8 +197,8 @@ static struct config *load(struct config *c, const char *name, const char *text,
     return NULL;
 }
 
-struct config *config_load_text(const char *name, const char *text, size_t len, char **env,
-                                config_report on_report, void *arg)
+struct config *config_load_text(const char *name, const char *text, size_t len,
+                                const char *const *env, config_report on_report, void *arg)
 {
     return load(config_new(), name, text, len, env, on_report, arg);
 }
@@ -217,7 +217,7 @@ struct config *config_load(const char *path, config_report on_report, void *arg)
         config_free(c);
         return NULL;
     }
-    c = load(c, path ? path : "defaults", text, len, environ, on_report, arg);
+    c = load(c, path ? path : "defaults", text, len, (const char *const *)environ, on_report, arg);
     if (c)
         pool_release(&c->impl->pool, text);
     return c;

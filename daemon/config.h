@@ -37,11 +37,11 @@ struct config {
     int64_t max_retry_after_ms;  /* 1h: longer Retry-Afters are clamped */
     struct job_limits job;
     struct rate global_rate;
-    const char *attachments_root;
+    const char *attachments_root; /* NULL = attachments by storage_path are refused */
     const char **attachments_hosts; /* allow_hosts: reachable although their address is private */
     unsigned attachments_host_count;
     uint64_t attachments_max;
-    const char *tls_ca_file;
+    const char *tls_ca_file; /* NULL = the system's */
     struct sender *senders;
     unsigned sender_count;
     struct config_impl *impl; /* what owns the memory */
@@ -57,7 +57,7 @@ typedef void (*config_report)(bool fatal, const char *line, void *arg);
 struct config *config_load(const char *path, config_report report, void *arg);
 /* The same from memory (`text` NULL: defaults and env only), with `name` for the error lines and
  * an environment of its own ("NAME=value" strings ending with NULL; NULL = empty). */
-struct config *config_load_text(const char *name, const char *text, size_t len, char **env,
+struct config *config_load_text(const char *name, const char *text, size_t len, const char *const *env,
                                 config_report report, void *arg);
 void config_free(struct config *c);
 

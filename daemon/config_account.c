@@ -44,7 +44,7 @@ static void warn_exposed(const struct account *a, const struct cell *cell, const
 {
     if (c->world_readable)
         load_warning(a->load, cell->origin, path,
-                     "the file named after file: is readable by everybody, expected mode 0600");
+                     "the file it refers to is readable by everybody, expected mode 0600");
     else if (c->inlined && !cell->origin)
         load_warning(a->load, cell->origin, path,
                      "the secret itself stands here, expected a reference to it: file:PATH, "

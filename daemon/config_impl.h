@@ -89,7 +89,7 @@ struct load {
     struct config_impl *impl;
     const char *name; /* of the file, for error lines */
     const struct doc *doc;
-    char **env;
+    const char *const *env;
     config_report report;
     void *arg;
     unsigned fatal_count;

@@ -104,10 +104,16 @@ static bool store_pointer(const struct setting *s, const char *text, void *base)
     return true;
 }
 
+/* For fields whose absence is NULL: `tenant: ""` says that there is none. */
+static bool store_optional(const struct setting *s, const char *text, void *base)
+{
+    return store_pointer(s, *text ? text : NULL, base);
+}
+
 static bool store_text(const struct setting *s, const char *text, void *base, struct err_text *e)
 {
     (void)e;
-    return !text_has_control(text) && store_pointer(s, text, base);
+    return !text_has_control(text) && store_optional(s, text, base);
 }
 
 static bool store_name(const struct setting *s, const char *text, void *base, struct err_text *e)
@@ -187,13 +193,13 @@ static bool store_url(const struct setting *s, const char *text, void *base, str
 
     (void)e;
     return (!*text || (is_url(text, schemes) && !strchr(text, '#'))) &&
-           store_pointer(s, text, base);
+           store_optional(s, text, base);
 }
 
 static bool store_dir(const struct setting *s, const char *text, void *base, struct err_text *e)
 {
     (void)e;
-    return (!*text || *text == '/') && !text_has_control(text) && store_pointer(s, text, base);
+    return (!*text || *text == '/') && !text_has_control(text) && store_optional(s, text, base);
 }
 
 static bool store_file(const struct setting *s, const char *text, void *base, struct err_text *e)
@@ -203,7 +209,7 @@ static bool store_file(const struct setting *s, const char *text, void *base, st
     (void)e;
     if (*text && (stat(text, &st) < 0 || !S_ISREG(st.st_mode) || access(text, R_OK) < 0))
         return false;
-    return store_pointer(s, text, base);
+    return store_optional(s, text, base);
 }
 
 static bool store_rate(const struct setting *s, const char *text, void *base, struct err_text *e)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 struct lookup {
-    char **env;
+    const char *const *env;
     struct pool *pool;
 };
 
@@ -109,7 +109,7 @@ bool credential_is_reference(const char *text)
     return false;
 }
 
-const char *credential_env(char **env, const char *name, size_t name_len)
+const char *credential_env(const char *const *env, const char *name, size_t name_len)
 {
     for (; env && *env; env++)
         if (strncmp(*env, name, name_len) == 0 && (*env)[name_len] == '=')
@@ -117,7 +117,7 @@ const char *credential_env(char **env, const char *name, size_t name_len)
     return NULL;
 }
 
-enum sq_err credential_resolve(const char *text, char **env, struct pool *pool,
+enum sq_err credential_resolve(const char *text, const char *const *env, struct pool *pool,
                                struct credential *ret, struct err_text *e)
 {
     struct lookup l = {.env = env, .pool = pool};

@@ -15,11 +15,11 @@ struct credential {
 /* True for texts that begin with file:, env: or credential:. */
 bool credential_is_reference(const char *text);
 /* The value of a variable in env ("NAME=value" lines ending with NULL), or NULL. */
-const char *credential_env(char **env, const char *name, size_t name_len);
+const char *credential_env(const char *const *env, const char *name, size_t name_len);
 /* Resolves text. One line end at the end of a file is not part of its value. The error says what
  * was expected; it holds neither the text nor any value, since a mistaken prefix may stand before
  * the secret itself. */
-enum sq_err credential_resolve(const char *text, char **env, struct pool *pool,
+enum sq_err credential_resolve(const char *text, const char *const *env, struct pool *pool,
                                struct credential *ret, struct err_text *e) SQ_MUST_CHECK;
 
 #endif

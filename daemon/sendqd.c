@@ -5,6 +5,7 @@
 
 #include "text.h"
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct daemon {
     const char *path;
     struct notify notify;
     struct timer *status, *watchdog;
+    struct after *log_flush;
     bool stopping;
 };
 
@@ -136,6 +138,29 @@ static void on_reload(void *arg)
 
 /* --- start --- */
 
+static void on_log_line(void *arg)
+{
+    struct daemon *d = arg;
+
+    after_request(d->log_flush);
+}
+
+static void on_log_flush(void *arg)
+{
+    struct daemon *d = arg;
+
+    log_flush(&d->log);
+}
+
+/* Batches come and go: their memory stays with the process instead of being given back and faulted
+ * in again a thousand times a second. Large blocks (attachments) are mapped and do go back. */
+static void tune_malloc(void)
+{
+    mallopt(M_TRIM_THRESHOLD, 8 << 20);
+    mallopt(M_TOP_PAD, 1 << 20);
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+}
+
 /* No core dump may hold a credential, and many transfers need many descriptors. */
 static void harden(void)
 {
@@ -160,9 +185,13 @@ static int run(struct daemon *d)
         return 1;
     }
     harden();
+    tune_malloc();
     log_init(&d->log, d->config->log_level, d->config->log_json);
     notify_init(&d->notify);
     d->loop = loop_new();
+    d->log_flush = after_new(d->loop, on_log_flush, d);
+    d->log.wake = on_log_line;
+    d->log.wake_arg = d;
     d->engine = engine_new(d->loop, &d->log, d->config, &addr, on_ready, on_drained, d);
     d->status = timer_new(d->loop, on_status, d);
     d->watchdog = timer_new(d->loop, on_watchdog, d);
@@ -178,6 +207,8 @@ static int run(struct daemon *d)
     timer_free(d->status);
     timer_free(d->watchdog);
     engine_free(d->engine);
+    d->log.wake = NULL;
+    after_free(d->log_flush);
     loop_free(d->loop);
     notify_done(&d->notify);
     log_done(&d->log);

@@ -262,6 +262,15 @@ void provider_set_id(struct outcome *o, const cJSON *id)
     }
 }
 
+const char *provider_error_words(const cJSON *answer)
+{
+    const char *words = json_str(answer, "message");
+
+    if (!words)
+        words = json_str(answer, "error");
+    return words ? words : json_str(json_get(answer, "error"), "message");
+}
+
 static bool is_secret(const struct sender *s, const char *name)
 {
     const struct provider_setting *set = s->provider ? s->provider->settings : NULL;

@@ -51,6 +51,9 @@ cJSON *provider_answer(const struct response *r);
 /* Keeps a provider's message id: a string or a number of sane length. Else leaves it alone. */
 void provider_set_id(struct outcome *o, const cJSON *id);
 void provider_set_id_text(struct outcome *o, const char *id);
+/* The words of an error answer in one of the common shapes: {"message"}, {"error": "words"} or
+ * {"error": {"message"}}; NULL if it has none. */
+const char *provider_error_words(const cJSON *answer);
 /* Appends what the provider said (": said") to the outcome's text, the sender's secrets masked.
  * NULL and "" add nothing. */
 void provider_say(const struct build_ctx *ctx, struct outcome *o, const char *said);

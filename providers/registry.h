@@ -5,10 +5,10 @@
 #include "provider.h"
 
 /* Every provider: file <name>.c defines provider_<name>, and its name stands here. */
-#define PROVIDER_LIST(X) \
-    X(sandbox)           \
-    X(sendgrid)          \
-    X(twilio)            \
+#define PROVIDER_LIST(X)                                                                           \
+    X(sandbox)                                                                                     \
+    X(sendgrid)                                                                                    \
+    X(twilio)                                                                                      \
     X(webhook)
 
 #define PROVIDER_DECLARE(name) extern const struct provider provider_##name;

@@ -106,6 +106,14 @@ static void draft_created(const struct response *r, struct outcome *o)
     json_free(json);
 }
 
+/* A draft can be sent once. "Already sent" means that the answer to an earlier try was lost. */
+static bool was_sent_before(const struct build_ctx *ctx, const struct response *r,
+                            const cJSON *json)
+{
+    return ctx->progress->step == STEP_SEND_DRAFT && r->status == 409 &&
+           text_eq(json_str(json_get(json, "error"), "code"), "already_sent");
+}
+
 static void sandbox_classify(const struct build_ctx *ctx, const struct response *r,
                              struct outcome *o)
 {
@@ -118,10 +126,12 @@ static void sandbox_classify(const struct build_ctx *ctx, const struct response 
         return;
     }
     json = provider_answer(r);
+    if (was_sent_before(ctx, r, json))
+        outcome_set(o, OUTCOME_SENT, CODE_NONE, "HTTP %d", r->status);
     if (o->kind == OUTCOME_SENT)
         provider_set_id(o, json_get(json, "id"));
-    else
-        provider_say(ctx, o, json_str(json, "error"));
+    if (r->status >= 300)
+        provider_say(ctx, o, provider_error_words(json));
     json_free(json);
 }
 

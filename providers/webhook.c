@@ -296,14 +296,13 @@ static void webhook_classify(const struct build_ctx *ctx, const struct response 
                              struct outcome *o)
 {
     cJSON *json = provider_answer(r);
-    const char *said = json_str(json, "message");
 
     if (list_has(option(ctx->sender, "success", DEFAULT_SUCCESS), r->status)) {
         outcome_set(o, OUTCOME_SENT, CODE_NONE, "HTTP %d", r->status);
         read_id(ctx, json, o);
     } else {
         classify_failure(ctx, r, o);
-        provider_say(ctx, o, said ? said : json_str(json, "error"));
+        provider_say(ctx, o, provider_error_words(json));
     }
     json_free(json);
 }

@@ -181,16 +181,18 @@ static const struct field *find_field(const char *name, size_t len)
     return NULL;
 }
 
-/* Reads the place at *p ("{{ name }}") and moves *p behind it. */
-static enum sq_err read_place(const char **p, const struct field **ret, struct err_text *e)
+/* Reads the place at *p ("{{ name }}") and moves *p behind it; NULL with e set if it is broken. */
+static const struct field *read_place(const char **p, struct err_text *e)
 {
     const char *name = *p + 2;
     const char *end = strstr(name, "}}");
     const struct field *f;
     size_t len;
 
-    if (!end)
-        return err_set_field(e, SQ_ERR_INVALID, "body", "a {{ is not closed by }}");
+    if (!end) {
+        err_set_field(e, SQ_ERR_INVALID, "body", "a {{ is not closed by }}");
+        return NULL;
+    }
     *p = end + 2;
     while (*name == ' ')
         name++;
@@ -199,10 +201,9 @@ static enum sq_err read_place(const char **p, const struct field **ret, struct e
     len = (size_t)(end - name);
     f = find_field(name, len);
     if (!f)
-        return err_set_field(e, SQ_ERR_INVALID, "body", "unknown field {{%.*s}}",
-                             (int)(len < FIELD_NAME_MAX ? len : FIELD_NAME_MAX), name);
-    *ret = f;
-    return SQ_OK;
+        err_set_field(e, SQ_ERR_INVALID, "body", "unknown field {{%.*s}}",
+                      (int)(len < FIELD_NAME_MAX ? len : FIELD_NAME_MAX), name);
+    return f;
 }
 
 /* Whether text that ends `p..end` is inside a JSON string, given whether its start is. */
@@ -245,36 +246,35 @@ static enum sq_err fill(const char *template, enum body_form form, const struct 
                         struct buf *out, struct err_text *e)
 {
     struct buf work = {.max = out->max};
-    const struct field *f = NULL;
+    const struct field *f;
     const char *p = template, *place;
     bool in_string = false;
-    enum sq_err err = SQ_OK;
 
     while ((place = strstr(p, "{{")) != NULL) {
         buf_add(out, p, (size_t)(place - p));
         in_string = ends_in_string(p, place, in_string);
         p = place;
-        err = read_place(&p, &f, e);
-        if (err)
-            break;
+        f = read_place(&p, e);
+        if (!f) {
+            buf_free(&work);
+            return SQ_ERR_INVALID;
+        }
         add_value(s, f, form, in_string, &work, out);
     }
-    if (!err)
-        buf_adds(out, p);
+    buf_adds(out, p);
     buf_free(&work);
-    return err;
+    return SQ_OK;
 }
 
 static bool has_place(const char *template, const char *name)
 {
-    const struct field *f = NULL;
+    const struct field *f;
     const char *p = template;
 
     while ((p = strstr(p, "{{")) != NULL) {
-        if (read_place(&p, &f, NULL))
-            return false;
-        if (strcmp(f->name, name) == 0)
-            return true;
+        f = read_place(&p, NULL);
+        if (!f || strcmp(f->name, name) == 0)
+            return f != NULL;
     }
     return false;
 }
@@ -389,15 +389,16 @@ static enum sq_err check_json(const char *template, const struct message *m, str
 enum sq_err webhook_template_check(const char *template, enum body_form form, struct err_text *e)
 {
     static const char *item[] = {"a\"b", "c"};
-    const struct field *f = NULL;
     const char *p = template;
     struct message m = {.id = "id"};
-    enum sq_err err = SQ_OK;
+    enum sq_err err;
 
-    while (!err && (p = strstr(p, "{{")) != NULL)
-        err = read_place(&p, &f, e);
-    if (err || form != BODY_JSON)
-        return err;
+    while ((p = strstr(p, "{{")) != NULL) {
+        if (!read_place(&p, e))
+            return SQ_ERR_INVALID;
+    }
+    if (form != BODY_JSON)
+        return SQ_OK;
     err = check_json(template, &m, e);
     for (unsigned i = 0; i < MSG_TEXT_COUNT; i++)
         m.text[i] = "a\"b";

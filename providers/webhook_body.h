@@ -8,8 +8,8 @@ enum body_form { BODY_JSON, BODY_URLENCODED };
 
 /* Checks a template without a message: every {{field}} is closed and known; as JSON it is JSON
  * with any values. */
-enum sq_err webhook_template_check(const char *template, enum body_form form, struct err_text *e)
-    SQ_MUST_CHECK;
+enum sq_err webhook_template_check(const char *template, enum body_form form,
+                                   struct err_text *e) SQ_MUST_CHECK;
 
 /* Appends the filled template. In JSON, a {{field}} inside quotes becomes escaped text, outside
  * them a JSON value of its own kind (null when absent); in a form, urlencoded text. Refuses a
@@ -20,7 +20,7 @@ enum sq_err webhook_template_fill(const char *template, enum body_form form,
 
 /* Appends all fields that the message has. */
 enum sq_err webhook_all_fields(enum body_form form, const struct build_ctx *ctx,
-                               const struct message *m, struct buf *out, struct err_text *e)
-    SQ_MUST_CHECK;
+                               const struct message *m, struct buf *out,
+                               struct err_text *e) SQ_MUST_CHECK;
 
 #endif

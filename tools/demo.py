@@ -56,6 +56,14 @@ def compact(value):
     return json.dumps(value, ensure_ascii=False)
 
 
+def readable(body):
+    """JSON with blanks, where lines may break; anything else as it is."""
+    try:
+        return compact(json.loads(body))
+    except ValueError:
+        return body
+
+
 class Job:
     def __init__(self, title, file, envelope, expected):
         self.title = title
@@ -123,7 +131,7 @@ class Demo:
         for request in requests:
             show(request["dialect"], f"{request['method']} {request['path']}  -> "
                  f"{request['status']}")
-            show("", request["body"])
+            show("", readable(request["body"]))
         return len(requests) == sum(job.expected == "sent" for job in self.jobs)
 
     def rejected(self):

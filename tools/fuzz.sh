@@ -20,8 +20,13 @@ fuzz_one() {
     local -a dirs=("$grown")
     [ ! -d "$seeds" ] || dirs+=("$seeds")
     echo "== $name: $seconds s"
-    "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-        -verbosity=0 -artifact_prefix="build/fuzz/artifacts/$name-" "${dirs[@]}" </dev/null
+    if ! "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+        -print_final_stats=1 -artifact_prefix="build/fuzz/artifacts/$name-" "${dirs[@]}" \
+        </dev/null >"build/fuzz/$name.log" 2>&1; then
+        tail -n 60 "build/fuzz/$name.log"
+        return 1
+    fi
+    grep -E '^stat::(number_of_executed_units|new_units_added|peak_rss_mb)' "build/fuzz/$name.log"
 }
 
 status=0 count=0

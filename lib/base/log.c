@@ -1,4 +1,4 @@
-/* The log sink: one line in a scratch buffer, one write(2) each, so that lines never mix. */
+/* The log sink: one line in a scratch buffer; whole lines in one write(2), so that they never mix. */
 #include "log.h"
 #include "json.h"
 #include "text.h"
@@ -15,6 +15,7 @@ enum {
     VALUE_MAX_BYTES = 1024,
     PREFIX_BYTES = 3, /* "<6>" */
     TAIL_BYTES = 8,   /* room kept for the closing bracket and the newline */
+    GATHER_BYTES = 32768,
 };
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
@@ -42,10 +43,30 @@ void log_init(struct log *l, enum log_level level, bool json)
     l->line.max = LINE_MAX_BYTES;
 }
 
+/* Text that cannot be written is lost: waiting for a reader would stop the sending of messages. */
+static void write_text(int fd, const char *p, size_t len)
+{
+    ssize_t n;
+
+    do
+        n = write(fd, p, len);
+    while (n < 0 && errno == EINTR);
+}
+
+void log_flush(struct log *l)
+{
+    if (l->gathered.len > 0)
+        write_text(l->fd, l->gathered.data, l->gathered.len);
+    buf_clear(&l->gathered);
+}
+
 void log_done(struct log *l)
 {
-    if (l)
-        buf_free(&l->line);
+    if (!l)
+        return;
+    log_flush(l);
+    buf_free(&l->line);
+    buf_free(&l->gathered);
 }
 
 enum sq_err log_level_parse(const char *s, enum log_level *ret)
@@ -89,6 +110,7 @@ bool log_begin(struct log *l, enum log_level level, const char *event)
 
     if (level > l->level)
         return false;
+    l->current = level;
     buf_clear(&l->line);
     if (l->journald)
         buf_addf(&l->line, "<%c>", priorities[level]);
@@ -129,18 +151,16 @@ void log_int(struct log *l, const char *key, int64_t value)
     drop_if_failed(l, len);
 }
 
-/* A line that cannot be written is lost: waiting for a reader would stop the sending of messages.
- */
 void log_end(struct log *l)
 {
-    ssize_t n;
-
     l->line.max = LINE_MAX_BYTES + TAIL_BYTES;
     buf_adds(&l->line, l->json ? "}\n" : "\n");
     l->line.max = LINE_MAX_BYTES;
-    do
-        n = write(l->fd, l->line.data, l->line.len);
-    while (n < 0 && errno == EINTR);
+    buf_add(&l->gathered, l->line.data, l->line.len);
+    if (!l->wake || l->current == LOG_LVL_ERROR || l->gathered.len >= GATHER_BYTES)
+        log_flush(l);
+    else
+        l->wake(l->wake_arg);
 }
 
 void log_line(struct log *l, enum log_level level, const char *event, const char *fmt, ...)

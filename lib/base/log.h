@@ -17,10 +17,18 @@ struct log {
     bool journald;   /* priority prefix instead of a time */
     int fd;          /* 2 unless a test says otherwise */
     struct buf line; /* scratch */
+    /* With `wake` set, lines are gathered and wake is called: the owner calls log_flush soon (the
+     * daemon: at the end of the loop's turn), so that a busy turn costs one write. Errors are
+     * written at once, with all before them. NULL: every line is written at once. */
+    void (*wake)(void *arg);
+    void *wake_arg;
+    enum log_level current; /* level of the line being built */
+    struct buf gathered;
 };
 
 void log_init(struct log *l, enum log_level level, bool json);
-void log_done(struct log *l);
+void log_done(struct log *l);  /* writes what was gathered */
+void log_flush(struct log *l); /* writes what was gathered */
 /* "error" "warn" "info" "debug"; SQ_ERR_INVALID else. */
 enum sq_err log_level_parse(const char *s, enum log_level *ret) SQ_MUST_CHECK;
 

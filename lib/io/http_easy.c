@@ -60,12 +60,15 @@ static size_t on_head(char *p, size_t size, size_t count, void *arg)
     return 0;
 }
 
-static long request_bytes(const struct http_easy *x)
+/* True once any byte of the request may have left. What curl counts is only of this transfer when
+ * that has begun: before, it is still the last one's. */
+static bool is_sent(const struct http_easy *x)
 {
     long bytes = 0;
 
-    curl_easy_getinfo(x->curl, CURLINFO_REQUEST_SIZE, &bytes);
-    return bytes;
+    if (x->written > 0)
+        curl_easy_getinfo(x->curl, CURLINFO_REQUEST_SIZE, &bytes);
+    return bytes != 0;
 }
 
 /* Just before the request is written to a connection. */
@@ -77,10 +80,9 @@ static int on_write(void *arg, char *peer, char *local, int peer_port, int local
     (void)local;
     (void)peer_port;
     (void)local_port;
-    if (x->written++ == 0 || x->repeatable || request_bytes(x) == 0)
-        return CURL_PREREQFUNC_OK;
-    x->repeat_refused = true;
-    return CURL_PREREQFUNC_ABORT;
+    x->repeat_refused = !x->repeatable && is_sent(x);
+    x->written++;
+    return x->repeat_refused ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 /* ---- options ---- */
@@ -232,7 +234,7 @@ static enum transport classify(const struct http_easy *x, CURLcode rc)
         return TRANSPORT_TOO_BIG;
     if (rc == CURLE_OK)
         return TRANSPORT_OK;
-    return request_bytes(x) == 0 ? TRANSPORT_NOT_SENT : TRANSPORT_LOST;
+    return is_sent(x) ? TRANSPORT_LOST : TRANSPORT_NOT_SENT;
 }
 
 static const char *describe(const struct http_easy *x, CURLcode rc)
@@ -249,7 +251,8 @@ void http_easy_response(struct http_easy *x, CURLcode rc, int64_t now_ms, struct
     long status = 0;
     const char *text;
 
-    curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (is_sent(x))
+        curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status);
     ret->transport = classify(x, rc);
     ret->status = status >= 200 ? (int)status : 0; /* 1xx is no answer yet */
     ret->body = buf_str(&x->body);

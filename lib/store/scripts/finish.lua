@@ -41,10 +41,12 @@ local function final(o, m, first, fields)
   o.status = o.kind == 's' and 'sent' or 'failed'
   call('HSET', o.key, 'status', o.status, o.status .. '_at', now_iso, 'response', o.answer,
     unpack(ARGV, first, first + fields - 1))
-  call('HDEL', o.key, 'next_attempt_at', '_fence', '_started', '_uncertain', '_priority', '_reply')
+  if o.kind == 's' and m[3] ~= '1' then
+    call('HDEL', o.key, 'error_code', 'error_message')
+  end
+  call('HDEL', o.key, '_fence', '_started', '_uncertain', '_priority', '_reply', 'next_attempt_at')
   call('PEXPIRE', o.key, retention)
   if o.kind == 's' then
-    call('HDEL', o.key, 'error_code', 'error_message')
     if keep_content then
       call('PEXPIRE', P .. 'content:' .. o.id, retention)
     else

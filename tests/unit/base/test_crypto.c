@@ -101,8 +101,8 @@ static void test_base64_all_bytes_all_lengths(void **state)
 static void test_base64_is_strict(void **state)
 {
     static const char *const bad[] = {
-        "Zg",   "Zg=",  "Z===", "====", "Zm9v\n", "Zm 9v", "Zm9v====", "Zg==Zg==",
-        "Zh==", "Zm9=", "Zm-_", "Zm9*", "=Zm9",   "Z",     "Zm9vZ",    "Zm9v\x80mFy"};
+        "Zg",   "Zg=",  "Z===", "====", "Zm9v\n", "Zm 9v", "Zm9v====", "Zg==Zg==", "Zh==",
+        "Zo==", "Zm9=", "Zm+=", "Zm-_", "Zm9*",   "=Zm9",  "Z",        "Zm9vZ",    "Zm9v\x80mFy"};
     struct buf b = {0};
     size_t bytes = 77;
 

@@ -174,6 +174,27 @@ static void test_too_many_fields_leave_a_whole_line(void **state)
     sink_close(&s);
 }
 
+/* Four-byte fields after events of four lengths: one of the lines is full to the last byte. */
+static void test_full_line_still_ends(void **state)
+{
+    static const char *const events[] = {"e", "ev", "eve", "even"};
+    struct sink s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++) {
+        const char *line;
+
+        sink_open(&s, LOG_LVL_INFO, false, true);
+        log_begin(&s.log, LOG_LVL_INFO, events[i]);
+        for (int n = 0; n < 5000; n++)
+            log_int(&s.log, "a", 1);
+        log_end(&s.log);
+        line = sink_line(&s);
+        assert_string_equal(line + strlen(line) - 5, " a=1\n");
+        sink_close(&s);
+    }
+}
+
 static void test_level_names(void **state)
 {
     enum log_level level = LOG_LVL_WARN;
@@ -218,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_json_line_is_json),
         cmocka_unit_test(test_input_cannot_forge_a_line),
         cmocka_unit_test(test_too_many_fields_leave_a_whole_line),
+        cmocka_unit_test(test_full_line_still_ends),
         cmocka_unit_test(test_level_names),
         cmocka_unit_test(test_journal_is_told_by_the_stream),
     };

@@ -118,6 +118,18 @@ static void test_random_below_stays_below_and_reaches_all(void **state)
     assert_int_equal(random_below(1), 0);
 }
 
+/* 2^64 is one and a third of this bound: a bare remainder gives the lowest third twice as often. */
+static void test_random_below_is_uniform(void **state)
+{
+    uint64_t third = (uint64_t)1 << 62;
+    int low = 0;
+
+    (void)state;
+    for (int i = 0; i < 3000; i++)
+        low += random_below(3 * third) < third;
+    assert_in_range(low, 800, 1200); /* 1000 expected, 26 the standard deviation */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +141,7 @@ int main(void)
         cmocka_unit_test(test_random_hex_length),
         cmocka_unit_test(test_random_bytes_past_the_pool),
         cmocka_unit_test(test_random_below_stays_below_and_reaches_all),
+        cmocka_unit_test(test_random_below_is_uniform),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* What the tests of the providers share: a sender, a message, and short ways to build and judge. */
-#ifndef SENDQ_TESTS_PROVIDER_TEST_H
-#define SENDQ_TESTS_PROVIDER_TEST_H
+#ifndef SENDQ_TESTS_UNIT_PROVIDERS_PROVIDER_TEST_H
+#define SENDQ_TESTS_UNIT_PROVIDERS_PROVIDER_TEST_H
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -106,7 +106,7 @@ static void expect_id(const char *answer, const char *id)
 
 static void test_ids_are_strings_or_numbers(void **state)
 {
-    char longest[300];
+    char long_id[280], answer[300];
 
     (void)state;
     expect_id("{\"id\":\"m1\"}", "m1");
@@ -118,10 +118,10 @@ static void test_ids_are_strings_or_numbers(void **state)
     expect_id("[]", "");
     expect_id("not json", "");
     expect_id("{\"id\":\"a\\nb\"}", "");
-    memset(longest, 'a', sizeof(longest));
-    memcpy(longest, "{\"id\":\"", 7);
-    memcpy(longest + sizeof(longest) - 3, "\"}", 3);
-    expect_id(longest, "");
+    memset(long_id, 'a', sizeof(long_id));
+    long_id[sizeof(long_id) - 1] = '\0';
+    snprintf(answer, sizeof(answer), "{\"id\":\"%s\"}", long_id);
+    expect_id(answer, "");
 }
 
 static void test_a_cut_answer_is_no_json(void **state)

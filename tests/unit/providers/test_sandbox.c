@@ -85,7 +85,8 @@ static void test_answers(void **state)
     o = judge(&f, 429, "HTTP/1.1 429 x\r\nRetry-After: 2\r\n", "");
     expect_outcome(o, OUTCOME_THROTTLED, CODE_RATE_LIMITED);
     assert_int_equal(o.retry_after_ms, 2000);
-    o = judge(&f, 503, "HTTP/1.1 503 x\r\nRetry-After: 3\r\n", "{\"error\":\"busy\"}");
+    o = judge(&f, 503, "HTTP/1.1 503 x\r\nRetry-After: 3\r\n",
+              "{\"error\":{\"code\":\"c\",\"message\":\"busy\"}}");
     expect_outcome(o, OUTCOME_RETRY, CODE_PROVIDER_ERROR);
     assert_int_equal(o.retry_after_ms, 3000);
     assert_string_equal(o.text, "HTTP 503: busy");
@@ -120,6 +121,26 @@ static void test_two_steps(void **state)
     o = judge(&f, 202, "HTTP/1.1 202 Accepted\r\n", "{\"id\":\"sbx-2\"}");
     expect_outcome(o, OUTCOME_SENT, CODE_NONE);
     assert_string_equal(o.provider_message_id, "sbx-2");
+    fixture_free(&f);
+}
+
+/* The answer to the first try of the second step was lost: the repeat learns that it is done. */
+static void test_a_draft_sent_before_is_sent(void **state)
+{
+    static const char answer[] = "{\"error\":{\"code\":\"already_sent\",\"message\":\"as sb-7\"}}";
+    struct fixture f;
+    struct outcome o;
+
+    (void)state;
+    init(&f);
+    set_value(&f, "steps", "2");
+    expect_outcome(judge(&f, 409, "", answer), OUTCOME_FAILED, CODE_PROVIDER_ERROR);
+    f.progress.step = 1;
+    o = judge(&f, 409, "", answer);
+    expect_outcome(o, OUTCOME_SENT, CODE_NONE);
+    assert_string_equal(o.text, "HTTP 409: as sb-7");
+    expect_outcome(judge(&f, 409, "", "{\"error\":{\"code\":\"other\"}}"), OUTCOME_FAILED,
+                   CODE_PROVIDER_ERROR);
     fixture_free(&f);
 }
 
@@ -163,6 +184,7 @@ int main(void)
         cmocka_unit_test(test_message_overrides_the_senders_from),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_two_steps),
+        cmocka_unit_test(test_a_draft_sent_before_is_sent),
         cmocka_unit_test(test_first_step_without_a_draft_is_tried_again),
         cmocka_unit_test(test_check_of_steps),
     };

@@ -353,6 +353,7 @@ static void test_what_the_receiver_says_is_kept_without_secrets(void **state)
     assert_string_equal(judge(&f, 400, "", "{\"message\":\"no " SECRET "\"}").text,
                         "HTTP 400: no ***");
     assert_string_equal(judge(&f, 500, "", "{\"error\":\"down\"}").text, "HTTP 500: down");
+    assert_string_equal(judge(&f, 500, "", "{\"error\":{\"message\":\"m\"}}").text, "HTTP 500: m");
     assert_string_equal(judge(&f, 500, "", "<html>").text, "HTTP 500");
     fixture_free(&f);
 }

@@ -1,0 +1,127 @@
+/* Redis URLs: what is understood, what is refused, and that no error repeats a password. */
+#include "unit.h"
+
+#include "redis_link.h"
+
+#include <string.h>
+
+static struct redis_addr parsed(const char *url)
+{
+    struct redis_addr a;
+    struct err_text e = {.text = ""};
+
+    memset(&a, 'x', sizeof(a));
+    if (redis_addr_parse(url, &a, &e) != SQ_OK)
+        fail_msg("%s: %s", url, e.text);
+    return a;
+}
+
+static void assert_tcp(const char *url, const char *user, const char *password, const char *host,
+                       int port, int db)
+{
+    struct redis_addr a = parsed(url);
+
+    assert_string_equal(a.path, "");
+    assert_string_equal(a.user, user);
+    assert_string_equal(a.password, password);
+    assert_string_equal(a.host, host);
+    assert_int_equal(a.port, port);
+    assert_int_equal(a.db, db);
+}
+
+static void test_tcp(void **state)
+{
+    (void)state;
+    assert_tcp("redis://localhost", "", "", "localhost", 6379, 0);
+    assert_tcp("redis://localhost/", "", "", "localhost", 6379, 0);
+    assert_tcp("redis://10.0.0.1:7000/3", "", "", "10.0.0.1", 7000, 3);
+    assert_tcp("redis://:pw@h:1", "", "pw", "h", 1, 0);
+    assert_tcp("redis://u:pw@h/15", "u", "pw", "h", 6379, 15);
+    assert_tcp("redis://u:p%40%2F%3a@h", "u", "p@/:", "h", 6379, 0);
+    assert_tcp("redis://u:p@s/s:w@h:2/1", "u", "p@s/s:w", "h", 2, 1);
+    assert_tcp("redis://[::1]", "", "", "::1", 6379, 0);
+    assert_tcp("redis://:pw@[fe80::1]:7000/2", "", "pw", "fe80::1", 7000, 2);
+}
+
+static void test_unix(void **state)
+{
+    struct redis_addr a = parsed("unix:///run/redis/redis.sock");
+
+    (void)state;
+    assert_string_equal(a.path, "/run/redis/redis.sock");
+    assert_string_equal(a.host, "");
+    assert_int_equal(a.db, 0);
+    a = parsed("unix://u:pw@/r%20s?db=4");
+    assert_string_equal(a.path, "/r s");
+    assert_string_equal(a.user, "u");
+    assert_string_equal(a.password, "pw");
+    assert_int_equal(a.db, 4);
+    a = parsed("unix:///run/a@b/r.sock");
+    assert_string_equal(a.path, "/run/a@b/r.sock");
+    a = parsed("unix:///run/a@/r.sock");
+    assert_string_equal(a.path, "/run/a@/r.sock");
+}
+
+static void assert_refused(const char *url, const char *reason)
+{
+    struct redis_addr a, before;
+    struct err_text e = {.text = ""};
+
+    memset(&a, 'x', sizeof(a));
+    before = a;
+    if (redis_addr_parse(url, &a, &e) != SQ_ERR_INVALID)
+        fail_msg("accepted: %s", url != NULL ? url : "NULL");
+    if (strstr(e.text, reason) == NULL)
+        fail_msg("%s: \"%s\" does not say \"%s\"", url != NULL ? url : "NULL", e.text, reason);
+    assert_null(strstr(e.text, "s3cret"));
+    assert_memory_equal(&a, &before, sizeof(a));
+}
+
+static void test_refused(void **state)
+{
+    char longest[200] = "unix:///";
+
+    (void)state;
+    memset(longest + strlen(longest), 'p', 120);
+    assert_refused(NULL, "expected unix:///path");
+    assert_refused("", "expected unix:///path");
+    assert_refused("localhost:6379", "expected unix:///path");
+    assert_refused("http://:s3cret@h", "expected unix:///path");
+    assert_refused("rediss://:s3cret@h", "rediss:// (TLS) is not supported");
+    assert_refused("sentinel://h1,h2/name", "sentinel:// is not supported");
+    assert_refused("redis://", "host");
+    assert_refused("redis://:s3cret@", "host");
+    assert_refused("redis://:s3cret@/1", "host");
+    assert_refused("redis://s3cret@h", "user needs a password");
+    assert_refused("redis://:s3cret%zz@h", "password");
+    assert_refused("redis://:s3cret%00@h", "password");
+    assert_refused("redis://:s3cret@h:0", "port");
+    assert_refused("redis://:s3cret@h:65536", "port");
+    assert_refused("redis://:s3cret@h:", "port");
+    assert_refused("redis://h:1x", "port");
+    assert_refused("redis://h:99999999999999999999", "port");
+    assert_refused("redis://h/-1", "database");
+    assert_refused("redis://h/1/2", "database");
+    assert_refused("redis://h/x", "database");
+    assert_refused("redis://[::1", "']'");
+    assert_refused("redis://[::1]6379", ":port");
+    assert_refused("redis://[]", "host");
+    assert_refused("redis://a b", "host");
+    assert_refused("redis://h\n", "control character");
+    assert_refused("unix://run/r.sock", "absolute path");
+    assert_refused("unix://", "absolute path");
+    assert_refused("unix:///r?x=1", "only parameter is db");
+    assert_refused("unix:///r?db=", "database");
+    assert_refused(longest, "socket path is too long");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tcp),
+        cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
