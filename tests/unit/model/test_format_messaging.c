@@ -121,7 +121,7 @@ static void test_bulk_example_is_told_apart(void **state)
     assert_int_equal(parse(raw, &j, &e), SQ_ERR_INVALID);
     assert_true(j.is_bulk);
     assert_string_equal(e.field, "bulk_settings");
-    assert_string_equal(e.text, "bulk_settings: bulk sends are not supported yet");
+    assert_string_equal(e.text, "bulk_settings: bulk sends are not served yet");
     job_clear(&j);
 }
 
@@ -219,8 +219,9 @@ static const struct {
     {ROOT("\"colour\":1"), "colour", "is not a known member"},
     {ROOT("\"Message_type\":\"MARKETING\""), "Message_type", "is not a known member"},
     {ROOT("\"body\":{}"), "body", "is not a known member"},
-    {ROOT("\"bulk_settings\":{}"), "bulk_settings", "bulk sends are not supported yet"},
-    {ROOT("\"bulk_settings\":7"), "bulk_settings", "bulk sends are not supported yet"},
+    {ROOT("\"bulk_settings\":{}"), "bulk_settings",
+     "must hold lead_ids, filters, search_keyword or assignees"},
+    {ROOT("\"bulk_settings\":7"), "bulk_settings", "must be an object"},
     {MAIL(",\"colour\":1"), "message_data.colour", "is not a known member"},
     {MAIL(",\"cc\":[]"), "message_data.cc", "is not a known member"},
 

@@ -295,9 +295,9 @@ static void test_answer_of_unknown_format(void **state)
     (void)state;
     err_set_field(&e, SQ_ERR_INVALID, "body", "is missing");
     job_answer(NULL, &in, &out);
-    assert_string_equal(buf_str(&out),
-                        "{\"error\":{\"code\":\"validation_error\",\"message\":\"is missing\","
-                        "\"field\":\"body\"},\"status_code\":400}");
+    assert_string_equal(
+        buf_str(&out), "{\"error\":{\"code\":\"validation_error\",\"message\":\"body: is missing\","
+                       "\"field\":\"body\"},\"status_code\":400}");
     buf_clear(&out);
     in.error = NULL;
     in.code = CODE_TOO_LARGE;
