@@ -69,20 +69,27 @@ static struct variables collect(struct load *l)
     return all;
 }
 
-/* If text begins with path as the environment spells it, the rest of text, else NULL.
- * loose: any character but letters and digits is spelled "_" (sender ids). */
-static const char *skip_spelled(const char *text, const char *path, bool loose)
+/* How a path spells this character: '.' parts a setting's path, but is any other in an id. */
+static const char *spell(char c, bool is_id, char buffer[2])
 {
+    if (c == '.' && !is_id)
+        return "__";
+    buffer[0] = (char)(isalnum((unsigned char)c) ? toupper((unsigned char)c) : '_');
+    buffer[1] = '\0';
+    return buffer;
+}
+
+/* If text begins with path (or id) as the environment spells it, the rest of text, else NULL. */
+static const char *skip_spelled(const char *text, const char *path, bool is_id)
+{
+    char buffer[2];
+
     for (; *path; path++) {
-        if (*path == '.' && !loose) {
-            if (!text_starts(text, "__"))
-                return NULL;
-            text += 2;
-            continue;
-        }
-        if (*text != (isalnum((unsigned char)*path) ? toupper((unsigned char)*path) : '_'))
+        const char *spelled = spell(*path, is_id, buffer);
+
+        if (!text_starts(text, spelled))
             return NULL;
-        text++;
+        text += strlen(spelled);
     }
     return text;
 }

@@ -103,8 +103,14 @@ char *pool_printf(struct pool *p, const char *fmt, ...)
 
 void pool_free(struct pool *p)
 {
-    while (p->head)
-        pool_release(p, p->head->data);
+    struct pool_block *next;
+
+    for (struct pool_block *b = p->head; b; b = next) {
+        next = b->next;
+        explicit_bzero(b->data, b->size);
+        free(b);
+    }
+    p->head = NULL;
 }
 
 /* Reads until the end of the file; one byte more than max is asked for to notice a larger one. */

@@ -142,8 +142,8 @@ static const struct setting root_settings[] = {
 static const struct setting sender_settings[] = {
     {"id", NULL, .type = SETTING_NAME, SEND(id), .required = true,
      .help = "Name of the sender in jobs, keys and logs"},
-    {"provider", NULL, .type = SETTING_PROVIDER, SEND(provider), .required = true,
-     .help = "Which provider carries its messages"},
+    {"provider", NULL, .type = SETTING_PROVIDER, .offset = offsetof(struct sender, provider),
+     .required = true, .help = "Which provider carries its messages"},
     {"channels", NULL, .type = SETTING_CHANNELS, SEND(channels),
      .help = "Channels it serves; may be left out where the provider has only one"},
     {"default", "false", .type = SETTING_BOOL, SEND(is_default),

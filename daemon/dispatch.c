@@ -36,6 +36,7 @@ struct dispatch_stage {
     int64_t pause_until_us, lease_until_us, wake_us;
     struct store_zone zones[ZONES_MAX];
     size_t zone_count;
+    struct buf channels; /* served by any sender, as words */
 };
 
 /* --- beginning --- */
@@ -239,6 +240,7 @@ static void claim(struct dispatch_stage *d, unsigned want, unsigned prefetch)
         .prefetch = prefetch,
         .quantum = c->quantum,
         .horizon_us = c->grant_horizon_ms * 1000,
+        .channels = buf_str(&d->channels),
         .zones = d->zones,
         .zone_count = d->zone_count,
     };
@@ -332,6 +334,7 @@ void dispatch_free(struct dispatch_stage *d)
     timer_free(d->timer);
     after_free(d->after);
     heap_free(&d->slots);
+    buf_free(&d->channels);
     live_config_unref(d->live);
     free(d);
 }
@@ -350,12 +353,19 @@ static void add_zone(struct dispatch_stage *d, const struct sender *s)
 void dispatch_set_config(struct dispatch_stage *d, struct live_config *live)
 {
     struct live_config *old = d->live;
+    unsigned channels = 0;
 
     d->live = live_config_ref(live);
     live_config_unref(old);
     d->zone_count = 0;
-    for (unsigned i = 0; i < live->config->sender_count; i++)
+    for (unsigned i = 0; i < live->config->sender_count; i++) {
         add_zone(d, &live->config->senders[i]);
+        channels |= live->config->senders[i].channels;
+    }
+    buf_clear(&d->channels);
+    for (int c = 0; c < CHANNEL_COUNT; c++)
+        if (channels & CHANNEL_BIT(c))
+            buf_addf(&d->channels, "%s ", channel_name((enum channel)c));
 }
 
 void dispatch_set_open(struct dispatch_stage *d, bool open)

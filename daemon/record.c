@@ -34,6 +34,7 @@ struct record_stage {
     struct list waiting, flying, spare;
     unsigned waiting_count, flying_count, batch;
     bool busy;
+    struct store_finish items[BATCH_MAX]; /* the batch being sent */
     struct record_counters counters;
 };
 
@@ -258,7 +259,7 @@ static void on_finished(enum store_status st, unsigned recorded, unsigned stale,
 static void flush(void *arg)
 {
     struct record_stage *r = arg;
-    struct store_finish items[BATCH_MAX];
+    struct store_finish *items = r->items;
     unsigned n = 0;
 
     if (r->busy || r->waiting_count == 0 || !store_is_up(r->store))

@@ -281,11 +281,11 @@ static void classify_failure(const struct build_ctx *ctx, const struct response 
                              struct outcome *o)
 {
     int64_t wait = response_retry_after(r, PROVIDER_RETRY_AFTER_MAX_MS);
-    bool told = wait > 0 && (r->status == 429 || r->status == 503);
+    bool throttled = r->status == 429 || (wait > 0 && r->status == 503);
 
-    if (told || list_has(option(ctx->sender, "retry", DEFAULT_RETRY), r->status)) {
-        outcome_set(o, told ? OUTCOME_THROTTLED : OUTCOME_RETRY,
-                    told ? CODE_RATE_LIMITED : CODE_PROVIDER_ERROR, "HTTP %d", r->status);
+    if (throttled || list_has(option(ctx->sender, "retry", DEFAULT_RETRY), r->status)) {
+        outcome_set(o, throttled ? OUTCOME_THROTTLED : OUTCOME_RETRY,
+                    throttled ? CODE_RATE_LIMITED : CODE_PROVIDER_ERROR, "HTTP %d", r->status);
         o->retry_after_ms = wait;
     } else {
         classify_rest(r, o);

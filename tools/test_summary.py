@@ -1,6 +1,6 @@
 """Adds up JUnit files: one line per suite, the failures by name, one line for all.
 
-Exits 1 when a test failed, or when a suite left no result or ran no test.
+Exits 1 when a test failed. A suite that left no result or ran no test counts as one failure.
 """
 import pathlib
 import sys
@@ -22,18 +22,18 @@ def read_suite(path):
 
 
 def main(paths):
-    total_passed, total_failed, total_skipped, ok = 0, 0, 0, True
+    total_passed, total_failed, total_skipped = 0, 0, 0
     print("== summary")
     for path in map(pathlib.Path, paths):
         try:
             passed, failed, skipped = read_suite(path)
         except (OSError, ET.ParseError) as error:
             print(f"{path.stem}: no result ({error})")
-            ok = False
+            total_failed += 1
             continue
         if passed + len(failed) == 0:
             print(f"{path.stem}: ran no test")
-            ok = False
+            total_failed += 1
         for name in failed:
             print(f"{path.stem}: FAILED {name}")
         print(f"{path.stem}: {passed} passed, {len(failed)} failed, {skipped} skipped")
@@ -41,7 +41,7 @@ def main(paths):
         total_failed += len(failed)
         total_skipped += skipped
     print(f"{total_passed} passed, {total_failed} failed, {total_skipped} skipped")
-    return 0 if ok and total_failed == 0 else 1
+    return 1 if total_failed else 0
 
 
 if __name__ == "__main__":

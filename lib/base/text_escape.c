@@ -37,9 +37,15 @@ static bool needs_quotes(const char *s, size_t len)
     size_t i = 0;
 
     while (i < len) {
-        size_t size = utf8_size(s + i, len - i);
-        uint32_t c = size ? utf8_decode(s + i, size) : 0;
+        size_t size;
+        uint32_t c;
 
+        if (is_unreserved(s[i])) { /* nearly all that is logged: ids, names, addresses */
+            i++;
+            continue;
+        }
+        size = utf8_size(s + i, len - i);
+        c = size ? utf8_decode(s + i, size) : 0;
         if (is_hostile(c) || c == ' ' || c == '"' || c == '\\' || c == '=')
             return true;
         i += size;

@@ -87,3 +87,21 @@ void outcome_set(struct outcome *o, enum outcome_kind kind, enum error_code code
     o->code = code;
     memcpy(o->text, full, strlen(full) + 1);
 }
+
+void outcome_reset(struct outcome *o)
+{
+    o->kind = OUTCOME_SENT;
+    o->code = CODE_NONE;
+    o->text[0] = o->provider_message_id[0] = o->thread_id[0] = o->cost[0] = '\0';
+    o->units = 0;
+    o->retry_after_ms = 0;
+    o->throttle = THROTTLE_SENDER;
+    progress_reset(&o->next);
+}
+
+void progress_reset(struct progress *p)
+{
+    p->step = 0;
+    for (unsigned i = 0; i < sizeof(p->value) / sizeof(p->value[0]); i++)
+        p->value[i][0] = '\0';
+}

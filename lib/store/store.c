@@ -191,10 +191,18 @@ void args_str(struct store *s, const char *text)
 
 void args_int(struct store *s, int64_t v)
 {
-    char *text = arena_alloc(&s->args.numbers, 24);
-    int n = snprintf(text, 24, "%lld", (long long)v);
+    char digits[24], *text;
+    uint64_t left = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    size_t i = sizeof(digits);
 
-    args_strn(s, text, (size_t)n);
+    do
+        digits[--i] = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    if (v < 0)
+        digits[--i] = '-';
+    text = arena_alloc(&s->args.numbers, sizeof(digits) - i);
+    memcpy(text, digits + i, sizeof(digits) - i);
+    args_strn(s, text, sizeof(digits) - i);
 }
 
 void args_begin(struct store *s, enum script script)

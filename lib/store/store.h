@@ -164,6 +164,7 @@ struct store_zone { /* day_bounds of rate.h */
 struct store_claim {
     unsigned want, prefetch, quantum;
     int64_t horizon_us;
+    const char *channels; /* whose suppression lists are honoured, separated by spaces */
     const struct store_zone *zones;
     size_t zone_count;
 };

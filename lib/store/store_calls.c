@@ -148,7 +148,7 @@ enum sq_err store_claim(struct store *s, const struct store_claim *req, store_cl
     args_int(s, req->prefetch);
     args_int(s, req->quantum);
     args_int(s, req->horizon_us);
-    args_strn(s, "1", 1);
+    args_str(s, req->channels);
     args_int(s, (int64_t)req->zone_count);
     for (size_t i = 0; i < req->zone_count; i++) {
         args_str(s, req->zones[i].name);

@@ -1,6 +1,6 @@
 /* The control API: everything below /_control. Not recorded, not spoiled. */
-#ifndef SENDQ_SANDBOX_CONTROL_H
-#define SENDQ_SANDBOX_CONTROL_H
+#ifndef SENDQ_TESTS_SANDBOX_CONTROL_H
+#define SENDQ_TESTS_SANDBOX_CONTROL_H
 
 #include "server.h"
 

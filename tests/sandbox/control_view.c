@@ -110,8 +110,8 @@ enum sq_err control_view_requests(struct server *s, const struct control_call *c
                                   struct buf *out, struct err_text *e)
 {
     bool compact = text_eq(form_get(call->query, "fields"), "compact");
-    struct selection sel;
-    int64_t since, limit;
+    struct selection sel = {0};
+    int64_t since = 0, limit = 0;
     size_t i;
     enum sq_err err = read_selection(call, &sel, e);
 
@@ -179,7 +179,7 @@ enum sq_err control_view_stats(struct server *s, const struct control_call *call
 enum sq_err control_view_ids(struct server *s, const struct control_call *call, struct buf *out,
                              struct err_text *e)
 {
-    struct selection sel;
+    struct selection sel = {0};
     enum sq_err err = read_selection(call, &sel, e);
 
     if (err)
@@ -227,8 +227,8 @@ static size_t densest_window(const int64_t *times, size_t count, int64_t span_us
 enum sq_err control_view_window(struct server *s, const struct control_call *call, struct buf *out,
                                 struct err_text *e)
 {
-    struct selection sel;
-    int64_t ms, *times;
+    struct selection sel = {0};
+    int64_t ms = 0, *times;
     size_t count;
     enum sq_err err = read_selection(call, &sel, e);
 

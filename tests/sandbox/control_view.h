@@ -1,6 +1,6 @@
 /* The reading half of the control API. */
-#ifndef SENDQ_SANDBOX_CONTROL_VIEW_H
-#define SENDQ_SANDBOX_CONTROL_VIEW_H
+#ifndef SENDQ_TESTS_SANDBOX_CONTROL_VIEW_H
+#define SENDQ_TESTS_SANDBOX_CONTROL_VIEW_H
 
 #include "form.h"
 #include "server.h"

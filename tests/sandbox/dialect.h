@@ -1,7 +1,7 @@
 /* The providers' dialects. Adding one: write sandbox_<name>.c with a
  * `const struct dialect dialect_<name>`, add its line to the table in dialect.c. */
-#ifndef SENDQ_SANDBOX_DIALECT_H
-#define SENDQ_SANDBOX_DIALECT_H
+#ifndef SENDQ_TESTS_SANDBOX_DIALECT_H
+#define SENDQ_TESTS_SANDBOX_DIALECT_H
 
 #include "exchange.h"
 

@@ -1,6 +1,6 @@
 /* One request as a dialect sees it, and the answer it gives. No sockets here. */
-#ifndef SENDQ_SANDBOX_EXCHANGE_H
-#define SENDQ_SANDBOX_EXCHANGE_H
+#ifndef SENDQ_TESTS_SANDBOX_EXCHANGE_H
+#define SENDQ_TESTS_SANDBOX_EXCHANGE_H
 
 #include "buf.h"
 #include "form.h"

@@ -1,6 +1,6 @@
 /* Faults on request: rules that answer in a provider's place, or spoil its answer. */
-#ifndef SENDQ_SANDBOX_FAULT_H
-#define SENDQ_SANDBOX_FAULT_H
+#ifndef SENDQ_TESTS_SANDBOX_FAULT_H
+#define SENDQ_TESTS_SANDBOX_FAULT_H
 
 #include "exchange.h"
 

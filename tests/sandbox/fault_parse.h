@@ -1,6 +1,6 @@
 /* Rules of faults from JSON. */
-#ifndef SENDQ_SANDBOX_FAULT_PARSE_H
-#define SENDQ_SANDBOX_FAULT_PARSE_H
+#ifndef SENDQ_TESTS_SANDBOX_FAULT_PARSE_H
+#define SENDQ_TESTS_SANDBOX_FAULT_PARSE_H
 
 #include "fault.h"
 

@@ -1,6 +1,6 @@
 /* application/x-www-form-urlencoded, read strictly. */
-#ifndef SENDQ_SANDBOX_FORM_H
-#define SENDQ_SANDBOX_FORM_H
+#ifndef SENDQ_TESTS_SANDBOX_FORM_H
+#define SENDQ_TESTS_SANDBOX_FORM_H
 
 #include "buf.h"
 

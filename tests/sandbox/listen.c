@@ -1,6 +1,8 @@
 /* Listening sockets and the port file. */
 #include "listen.h"
 
+#include "text.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/http.h>
@@ -35,13 +37,16 @@ static enum sq_err bind_to(struct server *s, const struct sockaddr *address, int
 
 static unsigned port_of(struct evconnlistener *listener)
 {
-    struct sockaddr_storage address = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {.v6 = {0}};
     socklen_t len = sizeof(address);
 
-    getsockname((int)evconnlistener_get_fd(listener), (struct sockaddr *)&address, &len);
-    if (address.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-    return ntohs(((struct sockaddr_in *)&address)->sin_port);
+    if (getsockname((int)evconnlistener_get_fd(listener), &address.any, &len) != 0)
+        return 0;
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 /* By rename, so that whoever waits for the file never reads half of it. */
@@ -63,17 +68,43 @@ static enum sq_err write_port(const char *path, unsigned port, struct err_text *
     return SQ_OK;
 }
 
+/* "127.0.0.1:0" or "[::1]:0". libevent's own parser refuses port 0. */
+static bool parse_address(const char *text, struct sockaddr_storage *ret, socklen_t *ret_len)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+    const char *colon = strrchr(text, ':');
+    char host[64];
+    int64_t port;
+
+    if (!colon || (size_t)(colon - text) >= sizeof(host) || text_to_i64(colon + 1, &port) ||
+        port < 0 || port > 65535)
+        return false;
+    snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
+    *ret = (struct sockaddr_storage){0};
+    if (host[0] == '[' && host[strlen(host) - 1] == ']') {
+        host[strlen(host) - 1] = '\0';
+        *v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+        *ret_len = sizeof(*v6);
+        return inet_pton(AF_INET6, host + 1, &v6->sin6_addr) == 1;
+    }
+    *v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    *ret_len = sizeof(*v4);
+    return inet_pton(AF_INET, host, &v4->sin_addr) == 1;
+}
+
 static enum sq_err listen_tcp(struct server *s, unsigned *ret_port, struct err_text *e)
 {
     const char *name = s->options->listen;
     struct sockaddr_storage address;
-    struct evconnlistener *listener;
-    int len = sizeof(address), on = 1;
+    struct evconnlistener *listener = NULL;
+    socklen_t len;
+    int on = 1;
     enum sq_err err;
 
-    if (evutil_parse_sockaddr_port(name, (struct sockaddr *)&address, &len) != 0)
+    if (!parse_address(name, &address, &len))
         return err_set(e, SQ_ERR_INVALID, "--listen: %s is not ADDRESS:PORT", name);
-    err = bind_to(s, (struct sockaddr *)&address, len, name, &listener, e);
+    err = bind_to(s, (struct sockaddr *)&address, (int)len, name, &listener, e);
     if (err)
         return err;
     /* Accepted sockets inherit it. A slow answer's single bytes must leave one by one. */
@@ -86,7 +117,7 @@ static enum sq_err listen_unix(struct server *s, struct err_text *e)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = s->options->unix_path;
-    struct evconnlistener *listener;
+    struct evconnlistener *listener = NULL;
 
     if (strlen(path) >= sizeof(address.sun_path))
         return err_set(e, SQ_ERR_INVALID, "--unix: %s is too long for a socket", path);

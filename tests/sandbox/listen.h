@@ -1,6 +1,6 @@
 /* Where the server listens. */
-#ifndef SENDQ_SANDBOX_LISTEN_H
-#define SENDQ_SANDBOX_LISTEN_H
+#ifndef SENDQ_TESTS_SANDBOX_LISTEN_H
+#define SENDQ_TESTS_SANDBOX_LISTEN_H
 
 #include "server.h"
 

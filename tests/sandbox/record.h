@@ -1,6 +1,6 @@
 /* What one request was, and the bounded log of all of them. */
-#ifndef SENDQ_SANDBOX_RECORD_H
-#define SENDQ_SANDBOX_RECORD_H
+#ifndef SENDQ_TESTS_SANDBOX_RECORD_H
+#define SENDQ_TESTS_SANDBOX_RECORD_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -195,13 +195,13 @@ static bool check_custom_args(struct check *c, const cJSON *args)
 
 static bool check_send_at(struct check *c, const cJSON *send_at)
 {
-    double latest = (double)(c->x->record->wall_us / 1000000 + SCHEDULE_MAX_S);
+    int64_t latest = c->x->record->wall_us / 1000000 + SCHEDULE_MAX_S;
 
     if (!send_at)
         return true;
     if (!cJSON_IsNumber(send_at) || send_at->valuedouble != (double)(int64_t)send_at->valuedouble)
         return fail(c, "send_at", "must be an integer");
-    if (send_at->valuedouble > latest)
+    if (send_at->valuedouble > (double)latest)
         return fail(c, "send_at", "may not be more than 72 hours in advance");
     return true;
 }

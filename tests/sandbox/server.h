@@ -1,6 +1,6 @@
 /* The server: requests in, records and answers out. */
-#ifndef SENDQ_SANDBOX_SERVER_H
-#define SENDQ_SANDBOX_SERVER_H
+#ifndef SENDQ_TESTS_SANDBOX_SERVER_H
+#define SENDQ_TESTS_SANDBOX_SERVER_H
 
 #include "dialect.h"
 #include "fault.h"

@@ -9,14 +9,15 @@
 #define MISSING_BYTES ((size_t)100)
 #define SLOW_TICK_MS 10
 
-bool spoil_keeps_answer(const struct fault_action *a)
+/* True if what goes out is the dialect's own answer. */
+static bool passes_answer(const struct fault_action *a)
 {
     switch (a->kind) {
     case FAULT_NONE:
         return true;
     case FAULT_TRUNCATED:
     case FAULT_SLOW:
-        return a->accept || (a->status == 0 && !a->body);
+        return a->status == 0 && !a->body;
     case FAULT_STATUS:
     case FAULT_GARBAGE:
     case FAULT_OVERSIZED:
@@ -24,7 +25,12 @@ bool spoil_keeps_answer(const struct fault_action *a)
     case FAULT_HANG:
         break;
     }
-    return a->accept;
+    return false;
+}
+
+bool spoil_keeps_answer(const struct fault_action *a)
+{
+    return a->accept || passes_answer(a);
 }
 
 static bool has_header(const struct fault_action *a, const char *name)
@@ -36,12 +42,8 @@ static bool has_header(const struct fault_action *a, const char *name)
     return false;
 }
 
-/* Begins an answer of the fault's own. */
-static void replace(struct exchange *x, const struct fault_action *a, int fallback)
+static void add_headers(struct exchange *x, const struct fault_action *a)
 {
-    exchange_empty(x, a->status ? a->status : fallback);
-    if (!has_header(a, "Content-Type"))
-        exchange_header(x, "Content-Type", "application/json");
     for (unsigned i = 0; i < a->header_count; i++)
         exchange_header(x, a->headers[i].name, a->headers[i].value);
 }
@@ -70,7 +72,9 @@ static void add_filler(struct buf *out, size_t n)
 
 static void own_answer(struct exchange *x, const struct fault_action *a)
 {
-    replace(x, a, a->kind == FAULT_STATUS ? 500 : 200);
+    exchange_empty(x, a->status ? a->status : a->kind == FAULT_STATUS ? 500 : 200);
+    if (!has_header(a, "Content-Type"))
+        exchange_header(x, "Content-Type", "application/json");
     if (a->body)
         buf_add(&x->body, a->body, a->body_len);
     else if (a->kind == FAULT_GARBAGE)
@@ -110,16 +114,12 @@ static void set_plan(const struct fault_action *a, struct wire_plan *plan)
 
 void spoil(struct exchange *x, const struct fault_action *a, struct wire_plan *plan)
 {
-    bool taken = spoil_keeps_answer(a) && x->record->accepted;
-
     set_plan(a, plan);
-    if (plan->mode == WIRE_RESET || plan->mode == WIRE_HANG) {
-        x->record->accepted = taken;
+    if (plan->mode == WIRE_RESET || plan->mode == WIRE_HANG)
         return;
-    }
-    if (a->kind == FAULT_NONE || (spoil_keeps_answer(a) && a->status == 0 && !a->body &&
-                                  (a->kind == FAULT_SLOW || a->kind == FAULT_TRUNCATED)))
-        return;
-    own_answer(x, a);
-    x->record->accepted = a->accept ? taken : x->delivers && x->status < 300;
+    if (!passes_answer(a))
+        own_answer(x, a);
+    add_headers(x, a);
+    if (!passes_answer(a) && !a->accept)
+        x->record->accepted = x->delivers && x->status < 300;
 }

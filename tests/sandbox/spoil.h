@@ -1,6 +1,6 @@
 /* What a fault makes of an answer. */
-#ifndef SENDQ_SANDBOX_SPOIL_H
-#define SENDQ_SANDBOX_SPOIL_H
+#ifndef SENDQ_TESTS_SANDBOX_SPOIL_H
+#define SENDQ_TESTS_SANDBOX_SPOIL_H
 
 #include "exchange.h"
 #include "fault.h"

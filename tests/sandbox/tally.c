@@ -19,14 +19,18 @@ void tally_leave(struct tally *t)
 
 static void count_id(struct tally *t, const char *key)
 {
-    uintptr_t n = (uintptr_t)map_get(&t->ids, key);
+    uint64_t *n = map_get(&t->ids, key);
 
-    if (n == 0 && t->ids.count >= TALLY_IDS_MAX) {
+    if (!n && t->ids.count >= TALLY_IDS_MAX) {
         t->untracked++;
         return;
     }
-    /* The count itself is the value: no allocation per identity beside the map's key. */
-    map_set(&t->ids, key, (void *)(n + 1));
+    if (!n) {
+        n = arena_alloc(&t->counts, sizeof(*n));
+        *n = 0;
+        map_set(&t->ids, key, n);
+    }
+    ++*n;
 }
 
 void tally_count(struct tally *t, const struct record *r)
@@ -44,6 +48,7 @@ void tally_clear(struct tally *t)
     uint64_t in_flight = t->in_flight;
 
     map_free(&t->ids);
+    arena_free(&t->counts);
     *t = (struct tally){.in_flight = in_flight, .in_flight_max = in_flight};
 }
 
@@ -82,9 +87,9 @@ void tally_print(const struct tally *t, struct buf *out)
 void tally_print_ids(const struct tally *t, struct buf *out)
 {
     const char *id;
-    void *n;
+    void *count;
     size_t pos = 0;
 
-    while (map_next(&t->ids, &pos, &id, &n))
-        json_key_int(out, id, (int64_t)(uintptr_t)n);
+    while (map_next(&t->ids, &pos, &id, &count))
+        json_key_int(out, id, (int64_t) * (const uint64_t *)count);
 }

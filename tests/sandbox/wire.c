@@ -104,7 +104,7 @@ static void held_reset(struct held *h)
     struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
 
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-    connect(fd, &nowhere, sizeof(nowhere));
+    (void)connect(fd, &nowhere, sizeof(nowhere));
     held_close(h);
 }
 
@@ -223,7 +223,7 @@ void wire_free(struct wire *w)
 {
     if (!w)
         return;
-    while (!list_is_empty(&w->held))
-        held_close(LIST_ENTRY(w->held.next, struct held, node));
+    LIST_EACH(node, &w->held)
+    held_close(LIST_ENTRY(node, struct held, node));
     free(w);
 }

@@ -1,6 +1,6 @@
 /* Carrying an answer to the client, in time and form as a fault wants it. */
-#ifndef SENDQ_SANDBOX_WIRE_H
-#define SENDQ_SANDBOX_WIRE_H
+#ifndef SENDQ_TESTS_SANDBOX_WIRE_H
+#define SENDQ_TESTS_SANDBOX_WIRE_H
 
 #include <stddef.h>
 #include <stdint.h>

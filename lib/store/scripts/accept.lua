@@ -11,13 +11,14 @@ local tag = call('LINDEX', claimed, 0)
 if not tag or string.match(tag, '^[^:]*') ~= ARGV[4] then
   return { 'gone' }
 end
+check_types()
 local idem_ms, reply_ms = ARGV[5], ARGV[6]
 local accepted, duplicates, rejected = 0, 0, 0
 local queues, senders = {}, {}
 
 local function answer(queue, text)
   if queue ~= '' and text ~= '' then
-    call('RPUSH', P .. 'reply:' .. queue, text)
+    tell('RPUSH', P .. 'reply:' .. queue, text)
     call('PEXPIRE', P .. 'reply:' .. queue, reply_ms)
   end
 end
@@ -41,9 +42,10 @@ local function earlier(id, key, hash, explicit)
     end
   end
   if explicit == '1' then
-    local first_hash = call('HGET', P .. 'message:' .. id, '_hash')
-    if first_hash then
-      return id, first_hash == hash
+    -- A message whose job named no id has no hash: it cannot be shown to be the same.
+    local first = call('HMGET', P .. 'message:' .. id, 'id', '_hash')
+    if first[1] then
+      return id, first[2] == hash
     end
   end
 end

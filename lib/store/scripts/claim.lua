@@ -2,8 +2,8 @@
 -- many messages by priority, leases them to this worker and counts the attempt - one step, so that
 -- the caps hold over any number of workers.
 -- ARGV: 4 want (sends that can start now), 5 prefetch (further ones, only for senders without a
--- rate), 6 quantum per sender, 7 horizon us (how far ahead slots are granted), 8 suppression
--- on/off, 9 zones, then per zone: name and four day bounds in ms.
+-- rate), 6 quantum per sender, 7 horizon us (how far ahead slots are granted), 8 channels
+-- that may have a suppression list, 9 zones, then per zone: name and four day bounds in ms.
 -- Returns {'ok', now_us, next_us or 0, unknown senders {}, then per message: id, fence, attempts,
 -- slot_us (when it may start), flags ('s' suppressed, 'c' capped: must start in its slot), packed}
 -- or {'fenced'}.
@@ -26,7 +26,7 @@ for z = 0, tonumber(ARGV[9]) - 1 do
     tonumber(ARGV[i + 4]) }
 end
 local turn = P .. 'turn'
-local unknown, out, leased, buckets, suppressed = {}, {}, {}, {}, {}
+local unknown, out, leased, buckets = {}, {}, {}, {}
 
 -- Messages whose time has come go to the ready queues. Bounded; what is left is due next time.
 local function promote()
@@ -58,6 +58,13 @@ local function day_of(zone)
     end
   end
 end
+
+-- Whether any channel has a suppression list at all: asked once per call, not per message.
+local lists = {}
+for channel in string.gmatch(ARGV[8], '%S+') do
+  lists[#lists + 1] = P .. 'suppressed:' .. channel
+end
+local any_suppressed = #lists > 0 and call('EXISTS', unpack(lists)) > 0
 
 -- A bucket with its state, read once per call.
 local function bucket(name)
@@ -156,15 +163,12 @@ local function pop(sender, n, served)
   return ids
 end
 
-local function is_suppressed(channel, recipient, ignore)
-  if ignore == '1' or not channel or not recipient then
+local function is_suppressed(id, ignore)
+  if ignore == '1' or not any_suppressed then
     return false
   end
-  local key = P .. 'suppressed:' .. channel
-  if suppressed[key] == nil then
-    suppressed[key] = call('EXISTS', key) == 1
-  end
-  return suppressed[key] and call('SISMEMBER', key, recipient) == 1
+  local m = call('HMGET', P .. 'message:' .. id, 'channel', 'recipient')
+  return m[1] and m[2] and call('SISMEMBER', P .. 'suppressed:' .. m[1], m[2]) == 1
 end
 
 local function lease(id, m, at, flags)
@@ -214,10 +218,9 @@ local function serve(sender, s)
       break
     end
     for _, id in ipairs(ids) do
-      local m = call('HMGET', P .. 'message:' .. id, 'status', '_fence', 'attempts', 'channel',
-        'recipient')
+      local m = call('HMGET', P .. 'message:' .. id, 'status', '_fence', 'attempts')
       if m[1] == 'queued' then
-        if is_suppressed(m[4], m[5], s[3]) then
+        if is_suppressed(id, s[3]) then
           lease(id, m, now_us, 's')
           for _, b in ipairs(list) do
             b.busy = b.busy + 1

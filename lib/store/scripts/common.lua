@@ -32,10 +32,21 @@ local function iso(ms)
 end
 local now_iso = iso(now)
 
+-- A script that fails midway keeps what it wrote, so that a key of another type, which somebody else
+-- must have written, has to fail it before: those that all messages share are looked at first, and
+-- what is only told to others (events, timelines, replies) is left out where it cannot be written.
+local function check_types()
+  call('XLEN', P .. 'rejected')
+  for _, key in ipairs({ 'delayed', 'dead', 'turn' }) do
+    call('ZCARD', P .. key)
+  end
+end
+local tell = redis.pcall
+
 -- One entry in the event stream; `final` ones are kept in the default mode too.
 local function event(final, type, ...)
   if EV == 'all' or (final and EV == 'final') then
-    call('XADD', P .. 'events', 'MAXLEN', '~', EVMAX, '*', 'type', type, 'at', now_iso, ...)
+    tell('XADD', P .. 'events', 'MAXLEN', '~', EVMAX, '*', 'type', type, 'at', now_iso, ...)
   end
 end
 

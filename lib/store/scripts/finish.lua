@@ -14,10 +14,11 @@
 -- since. Everything else counts only while the message is still in this lease. Running twice finds
 -- another status and changes nothing.
 allow_oom()
+check_types()
 local retention, reply_ms, stats_ms = ARGV[4], ARGV[5], ARGV[6]
 local timeline_max, keep_content = ARGV[7], ARGV[8] == '1'
 local recorded, stale = 0, 0
-local stats, unleased, gone, freed = {}, {}, {}, {}
+local stats, gone, unleased, senders, refunds = {}, {}, {}, {}, {}
 
 local function count(what)
   stats[what] = (stats[what] or 0) + 1
@@ -25,14 +26,14 @@ end
 
 local function timeline(kind, id, o)
   if id ~= '' then
-    call('XADD', P .. 'timeline:' .. kind .. ':' .. id, 'MAXLEN', '~', timeline_max, '*', 'id', o.id,
+    tell('XADD', P .. 'timeline:' .. kind .. ':' .. id, 'MAXLEN', '~', timeline_max, '*', 'id', o.id,
       'status', o.status, 'channel', o.channel, 'provider', o.provider, 'at', now_iso)
     call('PEXPIRE', P .. 'timeline:' .. kind .. ':' .. id, retention)
   end
 end
 
 local function reply(queue, text)
-  call('RPUSH', P .. 'reply:' .. queue, text)
+  tell('RPUSH', P .. 'reply:' .. queue, text)
   call('PEXPIRE', P .. 'reply:' .. queue, reply_ms)
 end
 
@@ -41,11 +42,13 @@ local function final(o, m, first, fields)
   o.status = o.kind == 's' and 'sent' or 'failed'
   call('HSET', o.key, 'status', o.status, o.status .. '_at', now_iso, 'response', o.answer,
     unpack(ARGV, first, first + fields - 1))
-  if o.kind == 's' and m[3] ~= '1' then
-    call('HDEL', o.key, 'error_code', 'error_message')
-  end
-  call('HDEL', o.key, '_fence', '_started', '_uncertain', '_priority', '_reply', 'next_attempt_at')
   call('PEXPIRE', o.key, retention)
+  if m[3] ~= '1' or m[1] ~= 'sending' then
+    call('HDEL', o.key, 'next_attempt_at')
+    if o.kind == 's' then
+      call('HDEL', o.key, 'error_code', 'error_message')
+    end
+  end
   if o.kind == 's' then
     if keep_content then
       call('PEXPIRE', P .. 'content:' .. o.id, retention)
@@ -129,7 +132,12 @@ for _ = 1, tonumber(ARGV[9]) do
   -- What did not go well has error_code and error_message as its first fields.
   o.code = fields >= 2 and ARGV[i + 14] or ''
   o.text = fields >= 4 and ARGV[i + 16] or ''
-  local m = call('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority')
+  local m = call('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority', 'sender',
+    'provider', 'channel')
+  if o.sender == '' then
+    -- Its stored content could not be read: the hash still knows where it belongs.
+    o.sender, o.provider, o.channel = m[6] or '', m[7] or o.provider, m[8] or o.channel
+  end
   local mine = m[2] == ARGV[i + 2]
   if mine and (m[1] == 'sending' or (o.kind == 's' and (m[1] == 'queued' or m[1] == 'scheduled')))
   then
@@ -138,16 +146,24 @@ for _ = 1, tonumber(ARGV[9]) do
   else
     stale = stale + 1
   end
-  if call('SREM', P .. 'lease:' .. W, o.id) == 1 then
-    local f = freed[o.sender] or { 0, 0 }
-    f[1] = f[1] + 1
-    if ARGV[i + 5] == '1' then
-      f[2] = f[2] + 1
-    end
-    freed[o.sender] = f
-  end
+  unleased[#unleased + 1] = o.id
+  senders[#senders + 1] = o.sender
+  refunds[#refunds + 1] = ARGV[i + 5]
   i = i + 13 + fields
 end
+
+-- The places and units of those that still were this worker's leases.
+local lease = P .. 'lease:' .. W
+local freed = {}
+for k, held in ipairs(call('SMISMEMBER', lease, unpack(unleased))) do
+  if held == 1 then
+    local f = freed[senders[k]] or { 0, 0 }
+    f[1] = f[1] + 1
+    f[2] = f[2] + tonumber(refunds[k])
+    freed[senders[k]] = f
+  end
+end
+call('SREM', lease, unpack(unleased))
 for sender, f in pairs(freed) do
   give_back(sender, f[1], f[2])
 end

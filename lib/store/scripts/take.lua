@@ -5,6 +5,10 @@
 if fenced() then
   return { 'fenced' }
 end
+check_types()
+for _, list in ipairs({ 'jobs:high', 'jobs', 'jobs:low' }) do
+  call('LLEN', P .. list)
+end
 local claimed = P .. 'claimed:' .. W
 if call('EXISTS', claimed) == 1 then
   unclaim(W)

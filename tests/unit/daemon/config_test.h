@@ -20,6 +20,9 @@
 #define SENDGRID "senders: [{id: a, provider: sendgrid, channels: [email], "
 #define SANDBOX "senders:\n- id: a\n  provider: sandbox\n  channels: [sms]\n"
 
+/* The variable that full_env and others refer to. */
+static const char key_line[] __attribute__((unused)) = "KEY=" CANARY;
+
 struct lines {
     struct buf fatal, warnings;
 };
@@ -91,6 +94,6 @@ static const char full[] __attribute__((unused)) =
     "    options: { method: PUT }\n"
     "    headers: [\"Authorization: env:KEY\", \"X-Team:  ops\"]\n";
 
-static const char *const full_env[] __attribute__((unused)) = {"KEY=" CANARY, NULL};
+static const char *const full_env[] __attribute__((unused)) = {key_line, NULL};
 
 #endif

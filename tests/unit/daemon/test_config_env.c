@@ -30,7 +30,7 @@ static void test_environment_overrides(void **state)
                          "SENDQ_SENDERS__2__CHANNELS=sms",
                          "SENDQ_SENDERS__2__CHANNELS__1=rcs",
                          "SENDQ_SENDERS__NEW__OPTIONS__STEPS=2",
-                         "KEY=" CANARY,
+                         key_line,
                          "SENDQ_CRASH=x",
                          "SENDQ_BUILD=y",
                          "SENDQ_TEST_Z=z",

@@ -156,12 +156,11 @@ static void test_example_loads_and_names_every_setting(void **state)
 /* Its credentials in place, the example is good as it stands. */
 static void test_example_is_good(void **state)
 {
+    static const char secret[] = "SENDQ_SENDERS__2__CREDENTIALS__SECRET="
+                                 "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
     const char *env[] = {"SENDQ_SENDERS__0__CREDENTIALS__API_KEY=k",
                          "SENDQ_SENDERS__1__CREDENTIALS__ACCOUNT_SID=AC1",
-                         "SENDQ_SENDERS__1__CREDENTIALS__AUTH_TOKEN=t",
-                         "SENDQ_SENDERS__2__CREDENTIALS__SECRET="
-                         "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
-                         NULL};
+                         "SENDQ_SENDERS__1__CREDENTIALS__AUTH_TOKEN=t", secret, NULL};
     struct pool pool = {0};
     struct config *c = load_good(read_example(&pool), env);
 
