@@ -20,71 +20,70 @@ struct reading {
 
 static bool is_repeated(struct reading *r, const char *address)
 {
-    char key[sizeof(((struct mailbox *)NULL)->address)];
+    char key[ADDRESS_MAX + 1];
 
-    strncpy(key, address, sizeof(key) - 1);
-    key[sizeof(key) - 1] = '\0';
+    snprintf(key, sizeof(key), "%s", address);
     text_lower(key);
     return map_set(&r->seen, key, r) != NULL;
 }
 
-static void append(struct reading *r, struct mail_boxes *boxes, const struct mailbox *box)
+static enum sq_err parse_list(struct reading *r, const char *field, const char *text,
+                              struct address_list *list)
 {
-    struct mime_mailbox *items = boxes->items;
+    struct err_text why;
 
-    if ((boxes->count & (boxes->count - 1)) == 0) { /* full at 0, 1, 2, 4, ... */
-        items =
-            arena_alloc(&r->mail->arena, (boxes->count ? boxes->count * 2 : 1) * sizeof(*items));
-        if (boxes->count)
-            memcpy(items, boxes->items, boxes->count * sizeof(*items));
-        boxes->items = items;
-    }
-    items[boxes->count++] = (struct mime_mailbox){
-        .name = box->name[0] ? arena_strdup(&r->mail->arena, box->name) : NULL,
-        .addr = arena_strdup(&r->mail->arena, box->address),
-    };
+    if (address_parse_list(text, MAIL_RECIPIENTS_MAX, &r->mail->arena, list, &why) == SQ_OK)
+        return SQ_OK;
+    return err_set_field(r->e, SQ_ERR_INVALID, field, "%s", why.text);
 }
 
-static enum sq_err read_list(struct reading *r, const char *field, const char *list,
-                             struct mail_boxes *boxes, bool recipients)
+/* Recipients: those not named before are appended to list, which has room. */
+static enum sq_err read_list(struct reading *r, const char *field, const char *text,
+                             struct address_list *list)
 {
-    struct mailbox box;
-    enum sq_err err;
+    struct address_list found = {0};
+    enum sq_err err = parse_list(r, field, text, &found);
 
-    while (!(err = provider_mailbox_next(&list, &box))) {
-        if (recipients && is_repeated(r, box.address))
+    for (unsigned i = 0; i < found.count && !err; i++) {
+        if (is_repeated(r, found.items[i].addr))
             continue;
-        if (recipients && r->count++ == r->max)
-            return err_set_field(r->e, SQ_ERR_INVALID, field,
-                                 "at most %u recipients can be in one mail", r->max);
-        append(r, boxes, &box);
+        if (r->count++ == r->max)
+            err = err_set_field(r->e, SQ_ERR_INVALID, field,
+                                "at most %u recipients can be in one mail", r->max);
+        else
+            list->items[list->count++] = found.items[i];
     }
-    if (err != SQ_ERR_NOT_FOUND)
-        return err_set_field(r->e, SQ_ERR_INVALID, field, "must hold email addresses");
-    return SQ_OK;
+    return err;
+}
+
+static void make_room(struct reading *r, struct address_list *list)
+{
+    list->items = arena_alloc(&r->mail->arena, r->max * sizeof(*list->items));
 }
 
 static enum sq_err read_copies(struct reading *r, const char *field, enum msg_list which,
-                               struct mail_boxes *boxes)
+                               struct address_list *boxes)
 {
     const struct str_list *list = &r->m->list[which];
     enum sq_err err = SQ_OK;
 
+    if (list->count)
+        make_room(r, boxes);
     for (unsigned i = 0; i < list->count && !err; i++)
-        err = read_list(r, field, list->items[i], boxes, true);
+        err = read_list(r, field, list->items[i], boxes);
     return err;
 }
 
 static enum sq_err read_from(struct reading *r)
 {
     const char *from = provider_from(r->ctx, r->m);
-    struct mail_boxes one = {0};
+    struct address_list one = {0};
     enum sq_err err;
 
     if (!from)
         return err_set_field(r->e, SQ_ERR_INVALID, "from",
                              "neither the message nor its sender has a from address");
-    err = read_list(r, "from", from, &one, false);
+    err = parse_list(r, "from", from, &one);
     if (err || one.count != 1)
         return err_set_field(r->e, SQ_ERR_INVALID, "from", "must be one email address");
     r->mail->from = one.items[0];
@@ -98,9 +97,9 @@ static enum sq_err read_addresses(struct reading *r)
     const char *const *text = r->m->text;
     enum sq_err err = read_from(r);
 
+    make_room(r, &r->mail->to);
     if (!err)
-        err = read_list(r, "recipient", text[MSG_RECIPIENT] ? text[MSG_RECIPIENT] : "",
-                        &r->mail->to, true);
+        err = read_list(r, "recipient", provider_to(r->m), &r->mail->to);
     if (!err && r->mail->to.count == 0)
         err = err_set_field(r->e, SQ_ERR_INVALID, "recipient", "an email address is required");
     if (!err)
@@ -108,7 +107,7 @@ static enum sq_err read_addresses(struct reading *r)
     if (!err)
         err = read_copies(r, "bcc", MSG_BCC, &r->mail->bcc);
     if (!err && !text_is_empty(text[MSG_REPLY_TO]))
-        err = read_list(r, "reply_to", text[MSG_REPLY_TO], &r->mail->reply_to, false);
+        err = parse_list(r, "reply_to", text[MSG_REPLY_TO], &r->mail->reply_to);
     return err;
 }
 
@@ -260,11 +259,6 @@ enum sq_err mail_check_sender(const struct sender *s, struct err_text *e)
     return SQ_OK;
 }
 
-static struct mime_list list_of(const struct mail_boxes *boxes)
-{
-    return (struct mime_list){.items = boxes->items, .count = boxes->count};
-}
-
 enum sq_err mail_compose(const struct build_ctx *ctx, const struct message *m,
                          const struct mail *mail, bool with_bcc, struct buf *out,
                          struct err_text *e)
@@ -272,9 +266,9 @@ enum sq_err mail_compose(const struct build_ctx *ctx, const struct message *m,
     struct mime_in in = {
         .message = m,
         .from = mail->from,
-        .to = list_of(&mail->to),
-        .cc = list_of(&mail->cc),
-        .reply_to = list_of(&mail->reply_to),
+        .to = mail->to,
+        .cc = mail->cc,
+        .reply_to = mail->reply_to,
         .in_reply_to = mail->thread_count ? mail->headers[0].value : NULL,
         .references = mail->thread_count > 1 ? mail->headers[1].value : NULL,
         .headers = mail->headers + mail->thread_count,
@@ -283,6 +277,6 @@ enum sq_err mail_compose(const struct build_ctx *ctx, const struct message *m,
     };
 
     if (with_bcc)
-        in.bcc = list_of(&mail->bcc);
+        in.bcc = mail->bcc;
     return mime_compose(&in, out, e);
 }

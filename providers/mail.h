@@ -9,16 +9,11 @@
 #define MAIL_RECIPIENTS_MAX 1000 /* of one mail, to, cc and bcc together */
 #define MAIL_HEADERS_MAX 4
 
-/* Addresses in their order; one that stands twice in to, cc and bcc is kept the first time. */
-struct mail_boxes {
-    struct mime_mailbox *items;
-    unsigned count;
-};
-
 /* Zero-initialise; mail_clear when done. Texts are the message's, the sender's or the arena's. */
 struct mail {
-    struct mime_mailbox from;
-    struct mail_boxes to, cc, bcc, reply_to;
+    struct address from;
+    struct address_list to, cc, bcc; /* an address that stands twice is kept the first time */
+    struct address_list reply_to;
     /* In-Reply-To and References where the message replies to a message id, then List-Unsubscribe
      * and List-Unsubscribe-Post of a MARKETING message whose sender has them (RFC 8058). */
     struct mime_header headers[MAIL_HEADERS_MAX];
@@ -62,12 +57,12 @@ const char *mail_attachment_type(const struct attachment *a); /* never empty */
 void mail_reserve(const struct message *m, struct buf *b);
 
 /* Appends "Name <addr>" with the name quoted, or the bare address. */
-void mail_add_box(struct buf *b, const struct mime_mailbox *box);
-void mail_json_box(struct buf *b, const char *name, const struct mime_mailbox *box);
+void mail_add_box(struct buf *b, const struct address *box);
+void mail_json_box(struct buf *b, const char *name, const struct address *box);
 /* A JSON member that is an array of such texts; nothing when there are none. */
-void mail_json_boxes(struct buf *b, const char *name, const struct mail_boxes *boxes);
+void mail_json_boxes(struct buf *b, const char *name, const struct address_list *boxes);
 /* A JSON member that is one text, comma-separated. */
-void mail_json_joined(struct buf *b, const char *name, const struct mail_boxes *boxes);
+void mail_json_joined(struct buf *b, const char *name, const struct address_list *boxes);
 /* The headers as {"Name": "value"}, or as [{"Name": name, "Value": value}]. */
 void mail_json_header_object(struct buf *b, const char *name, const struct mail *mail);
 void mail_json_header_list(struct buf *b, const char *name, const struct mail *mail);

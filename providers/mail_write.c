@@ -9,7 +9,7 @@
 
 /* --- addresses --- */
 
-void mail_add_box(struct buf *b, const struct mime_mailbox *box)
+void mail_add_box(struct buf *b, const struct address *box)
 {
     if (text_is_empty(box->name)) {
         buf_adds(b, box->addr);
@@ -24,7 +24,7 @@ void mail_add_box(struct buf *b, const struct mime_mailbox *box)
     buf_addf(b, "\" <%s>", box->addr);
 }
 
-static void json_val_box(struct buf *b, const struct mime_mailbox *box)
+static void json_val_box(struct buf *b, const struct address *box)
 {
     struct buf text = {.max = 2048};
 
@@ -33,13 +33,13 @@ static void json_val_box(struct buf *b, const struct mime_mailbox *box)
     buf_free(&text);
 }
 
-void mail_json_box(struct buf *b, const char *name, const struct mime_mailbox *box)
+void mail_json_box(struct buf *b, const char *name, const struct address *box)
 {
     json_key(b, name);
     json_val_box(b, box);
 }
 
-void mail_json_boxes(struct buf *b, const char *name, const struct mail_boxes *boxes)
+void mail_json_boxes(struct buf *b, const char *name, const struct address_list *boxes)
 {
     if (boxes->count == 0)
         return;
@@ -50,7 +50,7 @@ void mail_json_boxes(struct buf *b, const char *name, const struct mail_boxes *b
     json_close(b, ']');
 }
 
-void mail_json_joined(struct buf *b, const char *name, const struct mail_boxes *boxes)
+void mail_json_joined(struct buf *b, const char *name, const struct address_list *boxes)
 {
     struct buf text = {0};
 

@@ -75,7 +75,7 @@ static void add_field(struct form *f, const char *name, const char *value)
     buf_adds(f->out, "\r\n");
 }
 
-static void add_box(struct form *f, const char *name, const struct mime_mailbox *box)
+static void add_box(struct form *f, const char *name, const struct address *box)
 {
     struct buf text = {.max = 2048};
 
@@ -84,7 +84,7 @@ static void add_box(struct form *f, const char *name, const struct mime_mailbox 
     buf_free(&text);
 }
 
-static void add_boxes(struct form *f, const char *name, const struct mail_boxes *boxes)
+static void add_boxes(struct form *f, const char *name, const struct address_list *boxes)
 {
     for (unsigned i = 0; i < boxes->count; i++)
         add_box(f, name, &boxes->items[i]);

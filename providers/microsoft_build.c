@@ -78,7 +78,7 @@ static enum sq_err build_find(struct step *s)
     return SQ_OK;
 }
 
-static void write_boxes(struct buf *b, const char *name, const struct mail_boxes *boxes)
+static void write_boxes(struct buf *b, const char *name, const struct address_list *boxes)
 {
     if (boxes->count == 0)
         return;

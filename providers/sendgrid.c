@@ -22,7 +22,7 @@ static const struct provider_setting settings[] = {
 
 /* --- addresses --- */
 
-static void write_box(struct buf *b, const struct mime_mailbox *box)
+static void write_box(struct buf *b, const struct address *box)
 {
     json_open(b, '{');
     json_key_str(b, "email", box->addr);
@@ -30,7 +30,7 @@ static void write_box(struct buf *b, const struct mime_mailbox *box)
     json_close(b, '}');
 }
 
-static void write_boxes(struct buf *b, const char *name, const struct mail_boxes *boxes)
+static void write_boxes(struct buf *b, const char *name, const struct address_list *boxes)
 {
     if (boxes->count == 0)
         return;
@@ -42,7 +42,7 @@ static void write_boxes(struct buf *b, const char *name, const struct mail_boxes
 }
 
 /* One address is reply_to, several are reply_to_list; the API refuses both together. */
-static void write_reply_to(struct buf *b, const struct mail_boxes *boxes)
+static void write_reply_to(struct buf *b, const struct address_list *boxes)
 {
     if (boxes->count == 1) {
         json_key(b, "reply_to");

@@ -45,10 +45,10 @@ static void write_text(struct buf *b, const char *name, const char *text)
 }
 
 /* Display names must be ASCII here: the API takes encoded words. */
-static void add_box(struct buf *out, const struct mime_mailbox *box)
+static void add_box(struct buf *out, const struct address *box)
 {
     struct buf name = {.max = 4096};
-    struct mime_mailbox ascii = *box;
+    struct address ascii = *box;
 
     for (const char *p = box->name; p && *p; p++) {
         if ((unsigned char)*p < 0x80)
@@ -61,7 +61,7 @@ static void add_box(struct buf *out, const struct mime_mailbox *box)
     mail_add_box(out, &ascii);
 }
 
-static void write_boxes(struct buf *b, const char *name, const struct mail_boxes *boxes)
+static void write_boxes(struct buf *b, const char *name, const struct address_list *boxes)
 {
     if (boxes->count == 0)
         return;

@@ -1,7 +1,6 @@
 /* Composing a mail: headers here, the tree of parts in mime_body.c, then GMime writes it. */
 #include "mime_impl.h"
 
-#include "address.h"
 #include "crypto.h"
 #include "mime_stream.h"
 #include "outcome.h"
@@ -96,7 +95,7 @@ bool mime_needs_smtputf8(const char *addr)
 
 /* The address with its domain in ASCII. */
 static InternetAddress *mailbox_new(struct composer *c, const char *field,
-                                    const struct mime_mailbox *box)
+                                    const struct address *box)
 {
     InternetAddress *a;
     const char *ascii;
@@ -120,7 +119,7 @@ static InternetAddress *mailbox_new(struct composer *c, const char *field,
 }
 
 static enum sq_err add_addresses(struct composer *c, GMimeMessage *mail, GMimeAddressType type,
-                                 const char *field, const struct mime_list *list)
+                                 const char *field, const struct address_list *list)
 {
     InternetAddressList *to = g_mime_message_get_addresses(mail, type);
 
@@ -182,7 +181,8 @@ void mime_message_id(const struct message *m, const char *from, struct buf *out)
 static enum sq_err add_recipients(struct composer *c, GMimeMessage *mail)
 {
     const struct mime_in *in = c->in;
-    const struct mime_list from = {.items = &in->from, .count = 1};
+    struct address one = in->from;
+    const struct address_list from = {.items = &one, .count = 1};
     enum sq_err err = add_addresses(c, mail, GMIME_ADDRESS_TYPE_FROM, "from", &from);
 
     if (!err)

@@ -6,17 +6,8 @@
 #ifndef SENDQ_MODEL_MIME_H
 #define SENDQ_MODEL_MIME_H
 
+#include "address.h"
 #include "message.h"
-
-struct mime_mailbox {
-    const char *name; /* or NULL */
-    const char *addr; /* local@domain, UTF-8 allowed */
-};
-
-struct mime_list {
-    const struct mime_mailbox *items;
-    unsigned count;
-};
 
 struct mime_header {
     const char *name, *value;
@@ -25,9 +16,9 @@ struct mime_header {
 /* Everything is borrowed for the call. */
 struct mime_in {
     const struct message *message; /* id, subject, content, html, attachments */
-    struct mime_mailbox from;
-    struct mime_list to, cc, reply_to;
-    struct mime_list bcc;    /* becomes a header: only for who strips it before delivery */
+    struct address from;
+    struct address_list to, cc, reply_to;
+    struct address_list bcc; /* becomes a header: only for who strips it before delivery */
     const char *in_reply_to; /* "<id@host>", or NULL */
     const char *references;  /* several of those with spaces between; NULL = in_reply_to */
     const struct mime_header *headers; /* more of them, ASCII */

@@ -14,7 +14,7 @@
 struct fixture {
     struct message m;
     struct mime_in in;
-    struct mime_mailbox to[4];
+    struct address to[4];
     struct mime_header headers[2];
     struct buf out;
     struct err_text e;
@@ -26,7 +26,7 @@ static void init(struct fixture *f)
     strcpy(f->m.id, "m-1");
     f->m.text[MSG_SUBJECT] = "Hi";
     f->m.text[MSG_CONTENT] = "Text";
-    f->to[0] = (struct mime_mailbox){NULL, "a@x.example"};
+    f->to[0] = (struct address){NULL, "a@x.example"};
     f->in = (struct mime_in){
         .message = &f->m, .from = {"Acme", "s@acme.example"}, .to = {f->to, 1}, .date_ms = DATE_MS};
 }
@@ -281,16 +281,16 @@ static void test_recipients(void **state)
 
     (void)state;
     init(&f);
-    f.to[1] = (struct mime_mailbox){"Doe, J.", "j@B\xc3\xbc"
+    f.to[1] = (struct address){"Doe, J.", "j@B\xc3\xbc"
                                                "cher.example"};
     f.in.to.count = 2;
-    f.in.cc = (struct mime_list){f.to, 1};
-    f.in.reply_to = (struct mime_list){f.to, 1};
+    f.in.cc = (struct address_list){f.to, 1};
+    f.in.reply_to = (struct address_list){f.to, 1};
     assert_non_null(strstr(compose(&f), "To: a@x.example, \"Doe, J.\" <j@xn--bcher-kva.example>"));
     assert_non_null(strstr(buf_str(&f.out), "\r\nCc: a@x.example\r\n"));
     assert_non_null(strstr(buf_str(&f.out), "\r\nReply-To: a@x.example\r\n"));
     assert_null(strstr(buf_str(&f.out), "Bcc"));
-    f.in.bcc = (struct mime_list){f.to, 1};
+    f.in.bcc = (struct address_list){f.to, 1};
     assert_non_null(strstr(compose(&f), "\r\nBcc: a@x.example\r\n"));
     done(&f);
 }
@@ -318,7 +318,7 @@ static void test_nothing_can_start_a_header(void **state)
         f.in.from.name = NULL;
         f.to[0].name = bad[i];
         refuse(&f, "recipient");
-        f.to[0] = (struct mime_mailbox){NULL, bad[i]};
+        f.to[0] = (struct address){NULL, bad[i]};
         refuse(&f, "recipient");
         f.to[0].addr = "a@x.example";
         attach(&f, bad[i], "AAAA");

