@@ -6,6 +6,7 @@
 #include "transfer.h"
 
 #include "provider.h"
+#include "smtp_multi.h"
 #include "token.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,9 @@
 struct transfer_stage {
     struct loop *loop;
     struct http_multi *http;
-    struct after *after; /* delivers what ended without a transfer (could not be built) */
+    struct smtp_multi *smtp;
+    unsigned max_in_flight; /* of both together */
+    struct after *after;    /* delivers what ended without a transfer (could not be built) */
     struct list ended;
     unsigned ended_count;
     struct oauth *oauth;
@@ -142,6 +145,16 @@ static void refuse(struct transfer_stage *s, struct attempt *t, const struct err
     end_later(s, t);
 }
 
+static enum sq_err start(struct transfer_stage *s, struct attempt *t, struct flight *f,
+                         struct err_text *e)
+{
+    const struct request *r = &t->request;
+
+    if (r->smtp.rcpt_count > 0)
+        return smtp_multi_start(s->smtp, r, t->sender->timeout_ms, on_response, f, e);
+    return http_multi_start(s->http, r, t->sender->timeout_ms, on_response, f, e);
+}
+
 static void send_step(struct transfer_stage *s, struct attempt *t)
 {
     const struct build_ctx ctx = context(s, t);
@@ -154,8 +167,7 @@ static void send_step(struct transfer_stage *s, struct attempt *t)
         return;
     }
     f = flight_new(s, t);
-    if (http_multi_start(s->http, &t->request, t->sender->timeout_ms, on_response, f, &e) !=
-        SQ_OK) {
+    if (start(s, t, f, &e) != SQ_OK) {
         free(f);
         refuse(s, t, &e);
     }
@@ -206,16 +218,21 @@ void transfer_begin(struct transfer_stage *s, struct attempt *t)
     next_step(s, t);
 }
 
+static unsigned transfers(const struct transfer_stage *s)
+{
+    return http_multi_in_flight(s->http) + smtp_multi_in_flight(s->smtp) + oauth_waiting(s->oauth);
+}
+
 unsigned transfer_room(const struct transfer_stage *s)
 {
-    unsigned room = http_multi_room(s->http), waiting = oauth_waiting(s->oauth);
+    unsigned busy = transfers(s);
 
-    return room > waiting ? room - waiting : 0;
+    return busy < s->max_in_flight ? s->max_in_flight - busy : 0;
 }
 
 unsigned transfer_in_flight(const struct transfer_stage *s)
 {
-    return http_multi_in_flight(s->http) + oauth_waiting(s->oauth) + s->ended_count;
+    return transfers(s) + s->ended_count;
 }
 
 static struct oauth *new_oauth(struct loop *loop, const struct http_opts *http,
@@ -243,7 +260,9 @@ struct transfer_stage *transfer_new(struct loop *loop, const struct config *c,
 
     s->loop = loop;
     s->ops = *ops;
+    s->max_in_flight = c->max_in_flight;
     s->http = http_multi_new(loop, &opts);
+    s->smtp = smtp_multi_new(loop, &opts);
     s->oauth = new_oauth(loop, &opts, ops);
     s->after = after_new(loop, on_after, s);
     list_init(&s->ended);
@@ -256,6 +275,7 @@ void transfer_free(struct transfer_stage *s)
     if (s == NULL)
         return;
     http_multi_free(s->http);
+    smtp_multi_free(s->smtp);
     oauth_free(s->oauth);
     on_after(s);
     after_free(s->after);

@@ -14,6 +14,7 @@
     X(sandbox)                                                                                     \
     X(sendgrid)                                                                                    \
     X(ses)                                                                                         \
+    X(smtp)                                                                                        \
     X(twilio)                                                                                      \
     X(webhook)
 
