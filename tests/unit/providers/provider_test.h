@@ -155,7 +155,7 @@ static inline void expect_url(struct fixture *f, const char *url)
     assert_string_equal(buf_str(&f->r.url), url);
 }
 
-static inline void expect_body(struct fixture *f, const char *body)
+static inline void expect_request(struct fixture *f, const char *body)
 {
     assert_string_equal(buf_str(&f->r.body), body);
 }

@@ -25,14 +25,14 @@ static void test_text_and_image(void **state)
     message_list_add(&f.m, MSG_MEDIA, "https://example.com/promo.jpg");
     build_ok(&f);
     expect_url(&f, "https://graph.instagram.com/v23.0/17841400000000000/messages");
-    expect_body(&f, "{\"recipient\":{\"id\":\"1234567890123456\"},\"message\":{\"text\":"
-                    "\"Thanks!\"}}");
+    expect_request(&f, "{\"recipient\":{\"id\":\"1234567890123456\"},\"message\":{\"text\":"
+                       "\"Thanks!\"}}");
     o = judge(&f, 200, "", "{\"recipient_id\":\"1\",\"message_id\":\"aWdf1\"}");
     go_on(&f, &o);
     build_ok(&f);
-    expect_body(&f, "{\"recipient\":{\"id\":\"1234567890123456\"},\"message\":{\"attachment\":{"
-                    "\"type\":\"image\",\"payload\":{\"url\":\"https://example.com/promo.jpg\","
-                    "\"is_reusable\":false}}}}");
+    expect_request(&f, "{\"recipient\":{\"id\":\"1234567890123456\"},\"message\":{\"attachment\":{"
+                       "\"type\":\"image\",\"payload\":{\"url\":\"https://example.com/promo.jpg\","
+                       "\"is_reusable\":false}}}}");
     o = judge(&f, 200, "", "{\"message_id\":\"aWdf2\"}");
     expect_outcome(o, OUTCOME_SENT, CODE_NONE);
     assert_string_equal(o.provider_message_id, "aWdf1");

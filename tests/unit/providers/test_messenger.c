@@ -27,7 +27,7 @@ static void test_text(void **state)
     build_ok(&f);
     expect_url(&f, "https://graph.facebook.com/v23.0/me/messages");
     assert_string_equal(request_header_at(&f.r, 1), "Authorization: Bearer page-token");
-    expect_body(&f, HEAD "\"message\":{\"text\":\"Hello\"}}");
+    expect_request(&f, HEAD "\"message\":{\"text\":\"Hello\"}}");
     o = judge(&f, 200, "", SENT);
     expect_outcome(o, OUTCOME_SENT, CODE_NONE);
     assert_string_equal(o.provider_message_id, "m_1");
@@ -35,8 +35,8 @@ static void test_text(void **state)
     expect_outcome(o, OUTCOME_SENT, CODE_NONE);
     set_value(&f, "tag", "HUMAN_AGENT");
     build_ok(&f);
-    expect_body(&f, "{\"recipient\":{\"id\":\"1234567890123456\"},\"messaging_type\":"
-                    "\"MESSAGE_TAG\",\"tag\":\"HUMAN_AGENT\",\"message\":{\"text\":\"Hello\"}}");
+    expect_request(&f, "{\"recipient\":{\"id\":\"1234567890123456\"},\"messaging_type\":"
+                       "\"MESSAGE_TAG\",\"tag\":\"HUMAN_AGENT\",\"message\":{\"text\":\"Hello\"}}");
     fixture_free(&f);
 }
 
@@ -50,12 +50,12 @@ static void test_text_and_files_are_messages_of_their_own(void **state)
     message_list_add(&f.m, MSG_MEDIA, "https://x.example/promo.jpg");
     message_attachment_add(&f.m)->url = "https://x.example/terms";
     build_ok(&f);
-    expect_body(&f, HEAD "\"message\":{\"text\":\"Hello\"}}");
+    expect_request(&f, HEAD "\"message\":{\"text\":\"Hello\"}}");
     o = judge(&f, 200, "", SENT);
     go_on(&f, &o);
     build_ok(&f);
-    expect_body(&f, HEAD "\"message\":{\"attachment\":{\"type\":\"image\",\"payload\":{\"url\":"
-                         "\"https://x.example/promo.jpg\",\"is_reusable\":false}}}}");
+    expect_request(&f, HEAD "\"message\":{\"attachment\":{\"type\":\"image\",\"payload\":{\"url\":"
+                            "\"https://x.example/promo.jpg\",\"is_reusable\":false}}}}");
     o = judge(&f, 200, "", "{\"message_id\":\"m_2\"}");
     go_on(&f, &o);
     build_ok(&f);

@@ -25,7 +25,7 @@ static void test_post_to_a_channel(void **state)
     assert_string_equal(request_header_at(&f.r, 0),
                         "Content-Type: application/json; charset=utf-8");
     assert_string_equal(request_header_at(&f.r, 1), "Authorization: Bearer xoxb-token");
-    expect_body(&f, "{\"channel\":\"C01234567\",\"text\":\"*New* deal\"}");
+    expect_request(&f, "{\"channel\":\"C01234567\",\"text\":\"*New* deal\"}");
     o = judge(&f, 200, "", POSTED);
     expect_outcome(o, OUTCOME_SENT, CODE_NONE);
     assert_string_equal(o.provider_message_id, "1503435956.000247");
@@ -41,8 +41,8 @@ static void test_threads_and_names(void **state)
     f.m.text[MSG_REPLY_ID] = "1.2";
     f.m.text[MSG_FROM_NAME] = "Sales";
     build_ok(&f);
-    expect_body(&f, "{\"channel\":\"C01234567\",\"text\":\"*New* deal\",\"thread_ts\":\"1.2\","
-                    "\"username\":\"Sales\"}");
+    expect_request(&f, "{\"channel\":\"C01234567\",\"text\":\"*New* deal\",\"thread_ts\":\"1.2\","
+                       "\"username\":\"Sales\"}");
     f.m.text[MSG_THREAD_ID] = "1.1"; /* the parent goes before what is answered */
     build_ok(&f);
     assert_non_null(strstr(buf_str(&f.r.body), "\"thread_ts\":\"1.1\""));
@@ -59,14 +59,14 @@ static void test_a_persons_conversation_is_opened_first(void **state)
     f.m.text[MSG_RECIPIENT] = "U0123";
     build_ok(&f);
     expect_url(&f, "https://slack.com/api/conversations.open");
-    expect_body(&f, "{\"users\":\"U0123\"}");
+    expect_request(&f, "{\"users\":\"U0123\"}");
     expect_outcome(judge(&f, 200, "", "<html>"), OUTCOME_RETRY, CODE_PROVIDER_ERROR);
     expect_outcome(judge(&f, 200, "", "{\"ok\":true,\"channel\":{}}"), OUTCOME_RETRY,
                    CODE_PROVIDER_ERROR);
     o = judge(&f, 200, "", "{\"ok\":true,\"channel\":{\"id\":\"D0123\"}}");
     go_on(&f, &o);
     build_ok(&f);
-    expect_body(&f, "{\"channel\":\"D0123\",\"text\":\"*New* deal\"}");
+    expect_request(&f, "{\"channel\":\"D0123\",\"text\":\"*New* deal\"}");
     /* nothing was shown yet, so another try is safe */
     expect_outcome(judge(&f, 200, "", ERROR("internal_error")), OUTCOME_RETRY, CODE_PROVIDER_ERROR);
     expect_outcome(judge(&f, 200, "", POSTED), OUTCOME_SENT, CODE_NONE);
@@ -85,17 +85,17 @@ static void test_blocks(void **state)
     snprintf(expected, sizeof(expected), "{\"channel\":\"C01234567\",\"blocks\":%s}", blocks);
     f.m.text[MSG_CONTENT] = blocks;
     build_ok(&f);
-    expect_body(&f, expected);
+    expect_request(&f, expected);
     snprintf(content, sizeof(content), " %.*s", (int)strlen(blocks) - 2, blocks + 1);
     f.m.text[MSG_CONTENT] = content; /* one block */
     build_ok(&f);
-    expect_body(&f, expected);
+    expect_request(&f, expected);
     snprintf(content, sizeof(content), "{\"text\":\"Fallback\",\"blocks\":%s}", blocks);
     snprintf(expected, sizeof(expected),
              "{\"channel\":\"C01234567\",\"text\":\"Fallback\",\"blocks\":%s}", blocks);
     f.m.text[MSG_CONTENT] = content;
     build_ok(&f);
-    expect_body(&f, expected);
+    expect_request(&f, expected);
     fixture_free(&f);
 }
 
@@ -128,10 +128,10 @@ static void test_files_by_url(void **state)
     a->url = "https://x.example/b";
     a->filename = "b.pdf";
     build_ok(&f);
-    expect_body(&f, "{\"channel\":\"C01234567\",\"text\":\"*New* deal\",\"attachments\":[{"
-                    "\"fallback\":\"https://x.example/a.png\",\"image_url\":"
-                    "\"https://x.example/a.png\"},{\"fallback\":\"b.pdf\",\"title\":\"b.pdf\","
-                    "\"title_link\":\"https://x.example/b\"}]}");
+    expect_request(&f, "{\"channel\":\"C01234567\",\"text\":\"*New* deal\",\"attachments\":[{"
+                       "\"fallback\":\"https://x.example/a.png\",\"image_url\":"
+                       "\"https://x.example/a.png\"},{\"fallback\":\"b.pdf\",\"title\":\"b.pdf\","
+                       "\"title_link\":\"https://x.example/b\"}]}");
     expect_outcome(judge(&f, 200, "", POSTED), OUTCOME_SENT, CODE_NONE);
     fixture_free(&f);
 }
@@ -152,7 +152,7 @@ static void test_a_file_goes_up_in_three_steps(void **state)
     expect_url(&f, "https://slack.com/api/files.getUploadURLExternal");
     assert_string_equal(request_header_at(&f.r, 0),
                         "Content-Type: application/x-www-form-urlencoded");
-    expect_body(&f, "filename=a%20b.txt&length=5");
+    expect_request(&f, "filename=a%20b.txt&length=5");
     o = judge(&f, 200, "",
               "{\"ok\":true,\"upload_url\":\"https://files.slack.com/upload/v1/ABC\","
               "\"file_id\":\"F123\"}");
@@ -160,13 +160,13 @@ static void test_a_file_goes_up_in_three_steps(void **state)
     build_ok(&f);
     expect_url(&f, "https://files.slack.com/upload/v1/ABC");
     assert_int_equal(f.r.header_count, 1); /* no token: the URL is the permission */
-    expect_body(&f, "Hello");
+    expect_request(&f, "Hello");
     o = judge(&f, 200, "", "OK - 5");
     go_on(&f, &o);
     build_ok(&f);
     expect_url(&f, "https://slack.com/api/files.completeUploadExternal");
-    expect_body(&f, "{\"files\":[{\"id\":\"F123\",\"title\":\"a b.txt\"}],\"channel_id\":"
-                    "\"C01234567\",\"thread_ts\":\"1.1\"}");
+    expect_request(&f, "{\"files\":[{\"id\":\"F123\",\"title\":\"a b.txt\"}],\"channel_id\":"
+                       "\"C01234567\",\"thread_ts\":\"1.1\"}");
     o = judge(&f, 200, "", "{\"ok\":true,\"files\":[{\"id\":\"F123\"}]}");
     expect_outcome(o, OUTCOME_SENT, CODE_NONE);
     assert_string_equal(o.provider_message_id, "1503435956.000247");

@@ -46,10 +46,11 @@ static void test_text(void **state)
     expect_url(&f, CONVERSATIONS "19%3Aabc%40thread.tacv2/activities");
     assert_string_equal(request_header_at(&f.r, 0), "Content-Type: application/json");
     assert_string_equal(request_header_at(&f.r, 1), "Authorization: Bearer access-token");
-    expect_body(&f, "{\"type\":\"message\",\"text\":\"Hi **all**\",\"textFormat\":\"markdown\"}");
+    expect_request(&f,
+                   "{\"type\":\"message\",\"text\":\"Hi **all**\",\"textFormat\":\"markdown\"}");
     f.m.text[MSG_HTML] = "<b>Hi</b>";
     build_ok(&f);
-    expect_body(&f, "{\"type\":\"message\",\"text\":\"<b>Hi</b>\",\"textFormat\":\"xml\"}");
+    expect_request(&f, "{\"type\":\"message\",\"text\":\"<b>Hi</b>\",\"textFormat\":\"xml\"}");
     fixture_free(&f);
 }
 
@@ -83,10 +84,10 @@ static void test_cards(void **state)
     init(&f);
     f.m.text[MSG_CONTENT] = " " CARD;
     build_ok(&f);
-    expect_body(&f, "{\"type\":\"message\",\"attachments\":[" SENT_CARD "]}");
+    expect_request(&f, "{\"type\":\"message\",\"attachments\":[" SENT_CARD "]}");
     f.m.text[MSG_CONTENT] = "[" CARD "," CARD "]";
     build_ok(&f);
-    expect_body(&f, "{\"type\":\"message\",\"attachments\":[" SENT_CARD "," SENT_CARD "]}");
+    expect_request(&f, "{\"type\":\"message\",\"attachments\":[" SENT_CARD "," SENT_CARD "]}");
     f.m.text[MSG_CONTENT] = "[" CARD ",1]";
     build_ok(&f);
     assert_non_null(strstr(buf_str(&f.r.body), "\"textFormat\":\"markdown\""));
@@ -104,9 +105,9 @@ static void test_images(void **state)
     init(&f);
     message_list_add(&f.m, MSG_MEDIA, "https://x.example/a.png");
     build_ok(&f);
-    expect_body(&f, "{\"type\":\"message\",\"text\":\"Hi **all**\",\"textFormat\":\"markdown\","
-                    "\"attachments\":[{\"contentType\":\"image/png\",\"contentUrl\":"
-                    "\"https://x.example/a.png\"}]}");
+    expect_request(&f, "{\"type\":\"message\",\"text\":\"Hi **all**\",\"textFormat\":\"markdown\","
+                       "\"attachments\":[{\"contentType\":\"image/png\",\"contentUrl\":"
+                       "\"https://x.example/a.png\"}]}");
     message_list_add(&f.m, MSG_MEDIA, "https://x.example/a.pdf");
     build_fails(&f, "media_urls: teams shows images only; a link to the file can go in the text");
     fixture_free(&f);

@@ -26,14 +26,14 @@ static void test_text(void **state)
     expect_url(&f, URL "sendMessage");
     assert_int_equal(f.r.header_count, 1);
     assert_string_equal(request_header_at(&f.r, 0), "Content-Type: application/json");
-    expect_body(&f, "{\"chat_id\":123456789,\"text\":\"Reminder\"}");
+    expect_request(&f, "{\"chat_id\":123456789,\"text\":\"Reminder\"}");
     o = judge(&f, 200, "", SENT);
     expect_outcome(o, OUTCOME_SENT, CODE_NONE);
     assert_string_equal(o.provider_message_id, "42");
     expect_outcome(judge(&f, 200, "", "garbage"), OUTCOME_SENT, CODE_NONE);
     f.m.text[MSG_RECIPIENT] = "@channel";
     build_ok(&f);
-    expect_body(&f, "{\"chat_id\":\"@channel\",\"text\":\"Reminder\"}");
+    expect_request(&f, "{\"chat_id\":\"@channel\",\"text\":\"Reminder\"}");
     fixture_free(&f);
 }
 
@@ -47,8 +47,8 @@ static void test_options(void **state)
     f.m.text[MSG_REPLY_ID] = "41";
     set_value(&f, "parse_mode", "MarkdownV2");
     build_ok(&f);
-    expect_body(&f, "{\"chat_id\":123456789,\"message_thread_id\":7,\"reply_parameters\":{"
-                    "\"message_id\":41},\"text\":\"Reminder\",\"parse_mode\":\"MarkdownV2\"}");
+    expect_request(&f, "{\"chat_id\":123456789,\"message_thread_id\":7,\"reply_parameters\":{"
+                       "\"message_id\":41},\"text\":\"Reminder\",\"parse_mode\":\"MarkdownV2\"}");
     f.m.text[MSG_HTML] = "<b>Hi</b>";
     build_ok(&f);
     assert_non_null(strstr(buf_str(&f.r.body), "\"text\":\"<b>Hi</b>\",\"parse_mode\":\"HTML\""));
@@ -86,8 +86,8 @@ static void test_one_file_by_url(void **state)
     message_list_add(&f.m, MSG_MEDIA, "https://x.example/a.png");
     build_ok(&f);
     expect_url(&f, URL "sendPhoto");
-    expect_body(&f, "{\"chat_id\":123456789,\"caption\":\"Reminder\",\"photo\":"
-                    "\"https://x.example/a.png\"}");
+    expect_request(&f, "{\"chat_id\":123456789,\"caption\":\"Reminder\",\"photo\":"
+                       "\"https://x.example/a.png\"}");
     expect_outcome(judge(&f, 200, "", SENT), OUTCOME_SENT, CODE_NONE);
     f.m.list[MSG_MEDIA].items[0] = "https://x.example/a.pdf";
     build_ok(&f);
@@ -109,14 +109,15 @@ static void test_albums(void **state)
     message_list_add(&f.m, MSG_MEDIA, "https://x.example/c.pdf");
     build_ok(&f);
     expect_url(&f, URL "sendMediaGroup");
-    expect_body(&f, "{\"chat_id\":123456789,\"media\":[{\"type\":\"photo\",\"media\":"
-                    "\"https://x.example/a.png\",\"caption\":\"Reminder\",\"parse_mode\":\"HTML\"},"
-                    "{\"type\":\"photo\",\"media\":\"https://x.example/b.jpg\"}]}");
+    expect_request(&f,
+                   "{\"chat_id\":123456789,\"media\":[{\"type\":\"photo\",\"media\":"
+                   "\"https://x.example/a.png\",\"caption\":\"Reminder\",\"parse_mode\":\"HTML\"},"
+                   "{\"type\":\"photo\",\"media\":\"https://x.example/b.jpg\"}]}");
     o = judge(&f, 200, "", "{\"ok\":true,\"result\":[{\"message_id\":7},{\"message_id\":8}]}");
     go_on(&f, &o);
     build_ok(&f);
     expect_url(&f, URL "sendDocument");
-    expect_body(&f, "{\"chat_id\":123456789,\"document\":\"https://x.example/c.pdf\"}");
+    expect_request(&f, "{\"chat_id\":123456789,\"document\":\"https://x.example/c.pdf\"}");
     expect_outcome(judge(&f, 429, "", ERROR(429, "x")), OUTCOME_UNKNOWN, CODE_OUTCOME_UNKNOWN);
     o = judge(&f, 200, "", SENT);
     expect_outcome(o, OUTCOME_SENT, CODE_NONE);
@@ -160,7 +161,7 @@ static void test_a_long_text_goes_before_the_file(void **state)
     o = judge(&f, 200, "", SENT);
     go_on(&f, &o);
     build_ok(&f);
-    expect_body(&f, "{\"chat_id\":123456789,\"photo\":\"https://x.example/a.png\"}");
+    expect_request(&f, "{\"chat_id\":123456789,\"photo\":\"https://x.example/a.png\"}");
     fixture_free(&f);
 }
 
@@ -225,7 +226,7 @@ static void test_a_group_that_moved(void **state)
     o = judge(&f, 400, "", moved);
     go_on(&f, &o);
     build_ok(&f);
-    expect_body(&f, "{\"chat_id\":-1001234567890,\"text\":\"Reminder\"}");
+    expect_request(&f, "{\"chat_id\":-1001234567890,\"text\":\"Reminder\"}");
     expect_outcome(judge(&f, 400, "", moved), OUTCOME_FAILED, CODE_RECIPIENT_NOT_FOUND); /* once */
     expect_outcome(judge(&f, 500, "", ""), OUTCOME_RETRY, CODE_PROVIDER_ERROR);
     expect_outcome(judge(&f, 200, "", SENT), OUTCOME_SENT, CODE_NONE);

@@ -23,11 +23,12 @@ static void test_sms(void **state)
     build_ok(&f);
     expect_url(&f, "https://api.telnyx.com/v2/messages");
     assert_string_equal(request_header_at(&f.r, 1), "Authorization: Bearer KEY1");
-    expect_body(&f, "{\"from\":\"+18445550001\",\"to\":\"+14155550100\",\"text\":\"Hello\"}");
+    expect_request(&f, "{\"from\":\"+18445550001\",\"to\":\"+14155550100\",\"text\":\"Hello\"}");
     set_value(&f, "messaging_profile_id", "p1");
     f.sender.from_address = NULL;
     build_ok(&f);
-    expect_body(&f, "{\"messaging_profile_id\":\"p1\",\"to\":\"+14155550100\",\"text\":\"Hello\"}");
+    expect_request(&f,
+                   "{\"messaging_profile_id\":\"p1\",\"to\":\"+14155550100\",\"text\":\"Hello\"}");
     set_value(&f, "messaging_profile_id", NULL);
     build_fails(&f, "from: a number or a messaging_profile_id is required");
     fixture_free(&f);
@@ -43,8 +44,8 @@ static void test_mms(void **state)
     build_fails(&f, "subject: telnyx cannot carry it");
     message_list_add(&f.m, MSG_MEDIA, "https://x.example/a.png");
     build_ok(&f);
-    expect_body(&f, "{\"from\":\"+18445550001\",\"to\":\"+14155550100\",\"text\":\"Hello\","
-                    "\"subject\":\"S\",\"media_urls\":[\"https://x.example/a.png\"]}");
+    expect_request(&f, "{\"from\":\"+18445550001\",\"to\":\"+14155550100\",\"text\":\"Hello\","
+                       "\"subject\":\"S\",\"media_urls\":[\"https://x.example/a.png\"]}");
     add_file(&f, "b.png", "AAAA");
     build_fails(&f, "attachments[0]: telnyx takes files by url only");
     fixture_free(&f);

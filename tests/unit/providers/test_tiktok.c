@@ -26,14 +26,14 @@ static void test_text(void **state)
     build_ok(&f);
     expect_url(&f, URL "send/");
     assert_string_equal(request_header_at(&f.r, 1), "Access-Token: act.token");
-    expect_body(&f, HEAD "\"message_type\":\"TEXT\",\"text\":{\"body\":\"Hello\"}}");
+    expect_request(&f, HEAD "\"message_type\":\"TEXT\",\"text\":{\"body\":\"Hello\"}}");
     o = judge(&f, 200, "", SENT);
     expect_outcome(o, OUTCOME_SENT, CODE_NONE);
     assert_string_equal(o.provider_message_id, "m1");
     f.m.text[MSG_REPLY_ID] = "m0";
     build_ok(&f);
-    expect_body(&f, HEAD "\"message_type\":\"TEXT\",\"text\":{\"body\":\"Hello\"},"
-                         "\"referenced_message_info\":{\"referenced_message_id\":\"m0\"}}");
+    expect_request(&f, HEAD "\"message_type\":\"TEXT\",\"text\":{\"body\":\"Hello\"},"
+                            "\"referenced_message_info\":{\"referenced_message_id\":\"m0\"}}");
     fixture_free(&f);
 }
 
@@ -54,7 +54,7 @@ static void test_an_image_is_uploaded_first(void **state)
     o = judge(&f, 200, "", "{\"code\":0,\"data\":{\"media_id\":\"media1\"}}");
     go_on(&f, &o);
     build_ok(&f);
-    expect_body(&f, HEAD "\"message_type\":\"IMAGE\",\"image\":{\"media_id\":\"media1\"}}");
+    expect_request(&f, HEAD "\"message_type\":\"IMAGE\",\"image\":{\"media_id\":\"media1\"}}");
     expect_outcome(judge(&f, 200, "", SENT), OUTCOME_SENT, CODE_NONE);
     fixture_free(&f);
 }

@@ -29,15 +29,15 @@ static void test_sms(void **state)
     expect_url(&f, "https://rest.nexmo.com/sms/json");
     assert_string_equal(request_header_at(&f.r, 0),
                         "Content-Type: application/x-www-form-urlencoded");
-    expect_body(&f, "api_key=abcd1234&api_secret=secret&from=447700900001&to=447700900000&"
-                    "text=Hi%20%26%20bye&client-ref=" REF);
+    expect_request(&f, "api_key=abcd1234&api_secret=secret&from=447700900001&to=447700900000&"
+                       "text=Hi%20%26%20bye&client-ref=" REF);
     f.m.text[MSG_CONTENT] = "\xd1\x84";
     f.sender.endpoint = "http://127.0.0.1:1/vonage"; /* one's own serves both APIs */
     snprintf(f.m.id, sizeof(f.m.id), "%041d", 1);    /* longer than a client-ref may be */
     build_ok(&f);
     expect_url(&f, "http://127.0.0.1:1/vonage/sms/json");
-    expect_body(&f, "api_key=abcd1234&api_secret=secret&from=447700900001&to=447700900000&"
-                    "text=%D1%84&type=unicode");
+    expect_request(&f, "api_key=abcd1234&api_secret=secret&from=447700900001&to=447700900000&"
+                       "text=%D1%84&type=unicode");
     f.sender.from_address = NULL;
     build_fails(&f, "from: a number or name is required");
     fixture_free(&f);
@@ -137,8 +137,9 @@ static void test_messages(void **state)
     build_ok(&f);
     expect_url(&f, "https://api.nexmo.com/v1/messages");
     assert_string_equal(buf_str(&f.r.userpwd), "abcd1234:secret");
-    expect_body(&f, "{\"to\":\"447700900000\",\"from\":\"447700900001\",\"channel\":\"sms\","
-                    "\"message_type\":\"text\",\"text\":\"Hi & bye\",\"client_ref\":\"" REF "\"}");
+    expect_request(&f,
+                   "{\"to\":\"447700900000\",\"from\":\"447700900001\",\"channel\":\"sms\","
+                   "\"message_type\":\"text\",\"text\":\"Hi & bye\",\"client_ref\":\"" REF "\"}");
     o = judge(&f, 202, "", "{\"message_uuid\":\"u1\"}");
     expect_outcome(o, OUTCOME_SENT, CODE_NONE);
     assert_string_equal(o.provider_message_id, "u1");
@@ -162,9 +163,9 @@ static void test_media(void **state)
     init(&f);
     message_list_add(&f.m, MSG_MEDIA, "https://x.example/a.png");
     build_ok(&f); /* MMS is not for the SMS API */
-    expect_body(&f, "{\"to\":\"447700900000\",\"from\":\"447700900001\",\"channel\":\"mms\","
-                    "\"message_type\":\"image\",\"image\":{\"url\":\"https://x.example/a.png\","
-                    "\"caption\":\"Hi & bye\"},\"client_ref\":\"" REF "\"}");
+    expect_request(&f, "{\"to\":\"447700900000\",\"from\":\"447700900001\",\"channel\":\"mms\","
+                       "\"message_type\":\"image\",\"image\":{\"url\":\"https://x.example/a.png\","
+                       "\"caption\":\"Hi & bye\"},\"client_ref\":\"" REF "\"}");
     f.m.channel = CHANNEL_FACEBOOK; /* no captions there */
     build_ok(&f);
     assert_non_null(strstr(buf_str(&f.r.body), "\"message_type\":\"text\""));
@@ -192,10 +193,11 @@ static void test_whatsapp(void **state)
     f.m.text[MSG_REPLY_ID] = NULL;
     f.m.text[MSG_METADATA] = "{\"template\":{\"name\":\"ns:order\",\"parameters\":[\"Jane\"]}}";
     build_ok(&f);
-    expect_body(&f, "{\"to\":\"447700900000\",\"from\":\"447700900001\",\"channel\":\"whatsapp\","
-                    "\"message_type\":\"template\",\"template\":{\"name\":\"ns:order\","
-                    "\"parameters\":[\"Jane\"]},\"whatsapp\":{\"policy\":\"deterministic\","
-                    "\"locale\":\"en_US\"},\"client_ref\":\"" REF "\"}");
+    expect_request(&f,
+                   "{\"to\":\"447700900000\",\"from\":\"447700900001\",\"channel\":\"whatsapp\","
+                   "\"message_type\":\"template\",\"template\":{\"name\":\"ns:order\","
+                   "\"parameters\":[\"Jane\"]},\"whatsapp\":{\"policy\":\"deterministic\","
+                   "\"locale\":\"en_US\"},\"client_ref\":\"" REF "\"}");
     fixture_free(&f);
 }
 

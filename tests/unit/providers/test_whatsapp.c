@@ -33,13 +33,13 @@ static void test_text(void **state)
     assert_int_equal(f.r.header_count, 2);
     assert_string_equal(request_header_at(&f.r, 0), "Content-Type: application/json");
     assert_string_equal(request_header_at(&f.r, 1), "Authorization: Bearer EAAtoken");
-    expect_body(&f, HEAD("\"type\":\"text\",\"text\":{\"body\":\"Hi \\\"you\\\"\","
-                         "\"preview_url\":false}}"));
+    expect_request(&f, HEAD("\"type\":\"text\",\"text\":{\"body\":\"Hi \\\"you\\\"\","
+                            "\"preview_url\":false}}"));
     assert_false(f.r.idempotent);
     f.m.text[MSG_REPLY_ID] = "wamid.0";
     build_ok(&f);
-    expect_body(&f, HEAD("\"context\":{\"message_id\":\"wamid.0\"},\"type\":\"text\",\"text\":{"
-                         "\"body\":\"Hi \\\"you\\\"\",\"preview_url\":false}}"));
+    expect_request(&f, HEAD("\"context\":{\"message_id\":\"wamid.0\"},\"type\":\"text\",\"text\":{"
+                            "\"body\":\"Hi \\\"you\\\"\",\"preview_url\":false}}"));
     fixture_free(&f);
 }
 
@@ -52,15 +52,15 @@ static void test_template(void **state)
     f.m.text[MSG_METADATA] = "{\"template\":{\"name\":\"order\",\"language\":\"de\","
                              "\"parameters\":[\"Jane\",12]}}";
     build_ok(&f);
-    expect_body(&f, HEAD("\"type\":\"template\",\"template\":{\"name\":\"order\",\"language\":{"
-                         "\"code\":\"de\"},\"components\":[{\"type\":\"body\",\"parameters\":["
-                         "{\"type\":\"text\",\"text\":\"Jane\"},{\"type\":\"text\","
-                         "\"text\":\"12\"}]}]}}"));
+    expect_request(&f, HEAD("\"type\":\"template\",\"template\":{\"name\":\"order\",\"language\":{"
+                            "\"code\":\"de\"},\"components\":[{\"type\":\"body\",\"parameters\":["
+                            "{\"type\":\"text\",\"text\":\"Jane\"},{\"type\":\"text\","
+                            "\"text\":\"12\"}]}]}}"));
     f.m.text[MSG_METADATA] = "{\"template\":{\"name\":\"order\",\"language\":{\"code\":\"fr\"},"
                              "\"components\":[{\"type\":\"header\"}]}}";
     build_ok(&f);
-    expect_body(&f, HEAD("\"type\":\"template\",\"template\":{\"name\":\"order\",\"language\":{"
-                         "\"code\":\"fr\"},\"components\":[{\"type\":\"header\"}]}}"));
+    expect_request(&f, HEAD("\"type\":\"template\",\"template\":{\"name\":\"order\",\"language\":{"
+                            "\"code\":\"fr\"},\"components\":[{\"type\":\"header\"}]}}"));
     message_list_add(&f.m, MSG_MEDIA, "https://x.example/a.png");
     build_fails(&f, "attachments: a template has its files among its components");
     fixture_free(&f);
@@ -77,8 +77,8 @@ static void test_template_by_id(void **state)
     assert_non_null(strstr(buf_str(&f.r.body), "\"type\":\"text\""));
     f.m.text[MSG_CONTENT] = NULL;
     build_ok(&f);
-    expect_body(&f, HEAD("\"type\":\"template\",\"template\":{\"name\":\"hello_world\","
-                         "\"language\":{\"code\":\"en_US\"}}}"));
+    expect_request(&f, HEAD("\"type\":\"template\",\"template\":{\"name\":\"hello_world\","
+                            "\"language\":{\"code\":\"en_US\"}}}"));
     expect_outcome(judge(&f, 200, "", SENT), OUTCOME_SENT, CODE_NONE);
     fixture_free(&f);
 }
@@ -98,13 +98,14 @@ static void test_a_text_is_the_first_files_caption(void **state)
     a->mime_type = "application/pdf";
     a->filename = "b.pdf";
     build_ok(&f);
-    expect_body(&f, HEAD("\"type\":\"image\",\"image\":{\"link\":\"https://x.example/a.JPG?x=1\","
-                         "\"caption\":\"Look\"}}"));
+    expect_request(&f,
+                   HEAD("\"type\":\"image\",\"image\":{\"link\":\"https://x.example/a.JPG?x=1\","
+                        "\"caption\":\"Look\"}}"));
     o = judge(&f, 200, "", SENT);
     go_on(&f, &o);
     build_ok(&f);
-    expect_body(&f, HEAD("\"type\":\"document\",\"document\":{\"link\":\"https://x.example/b\","
-                         "\"filename\":\"b.pdf\"}}"));
+    expect_request(&f, HEAD("\"type\":\"document\",\"document\":{\"link\":\"https://x.example/b\","
+                            "\"filename\":\"b.pdf\"}}"));
     o = judge(&f, 200, "", "{\"messages\":[{\"id\":\"wamid.2\"}]}");
     expect_outcome(o, OUTCOME_SENT, CODE_NONE);
     assert_string_equal(o.provider_message_id, "wamid.1"); /* the first one's */
@@ -124,7 +125,8 @@ static void test_audio_takes_no_caption(void **state)
     o = judge(&f, 200, "", SENT);
     go_on(&f, &o);
     build_ok(&f);
-    expect_body(&f, HEAD("\"type\":\"audio\",\"audio\":{\"link\":\"https://x.example/a.ogg\"}}"));
+    expect_request(&f,
+                   HEAD("\"type\":\"audio\",\"audio\":{\"link\":\"https://x.example/a.ogg\"}}"));
     fixture_free(&f);
 }
 
@@ -151,7 +153,7 @@ static void test_upload(void **state)
     go_on(&f, &o);
     build_ok(&f);
     expect_url(&f, URL "messages");
-    expect_body(&f, HEAD("\"type\":\"image\",\"image\":{\"id\":\"4490709327384033\"}}"));
+    expect_request(&f, HEAD("\"type\":\"image\",\"image\":{\"id\":\"4490709327384033\"}}"));
     o = judge(&f, 200, "", SENT);
     expect_outcome(o, OUTCOME_SENT, CODE_NONE);
     assert_string_equal(o.provider_message_id, "wamid.1");
