@@ -184,10 +184,14 @@ static void deliver_finish(struct store *s, struct store_call *call, enum store_
                            const struct redisReply *r)
 {
     store_finish_cb cb = (store_finish_cb)call->cb;
+    const struct store_finished f = {
+        .recorded = (unsigned)reply_int(reply_at(r, 1), 0),
+        .stale = (unsigned)reply_int(reply_at(r, 2), 0),
+        .next_us = reply_int(reply_at(r, 3), 0),
+    };
 
     (void)s;
-    cb(st, (unsigned)reply_int(reply_at(r, 1), 0), (unsigned)reply_int(reply_at(r, 2), 0),
-       call->arg);
+    cb(st, &f, call->arg);
 }
 
 static const char *const kind_text[] = {

@@ -279,6 +279,7 @@ for position, sender in ipairs(due) do
     call('ZADD', turn, int(now_us + 5000000), sender)
   elseif s[2] == 'paused' or s[2] == 'broken' then
     call('ZREM', turn, sender)
+    publish_state(sender, s, s[2], nil, waiting(sender))
   else
     local next_us, state, left = serve(sender, s)
     if next_us then
