@@ -99,7 +99,7 @@ static void test_cells_hold_no_control_characters(void **state)
     table_add(&t, "\xc2\x9b"
                   "2J \xe2\x80\xae \xff");
     assert_table(&t, 0, false,
-                 "A                        B\n"
+                 "A                      B\n"
                  "\\u001b[31mred\\n\\u007f  \\u009b2J \\u202e \\xff\n");
     table_free(&t);
 }
