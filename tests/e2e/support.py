@@ -206,6 +206,10 @@ class Daemon:
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
+    def worker_ids(self):
+        """Its identities as a worker, the latest last."""
+        return re.findall(r"event=registered msg=\"worker (\w+)", self.log())
+
     def log_lines(self, *words):
         """The lines that hold all of these words."""
         return [line for line in self.log().splitlines() if all(w in line for w in words)]
