@@ -89,8 +89,8 @@ enum sq_err store_beat(struct store *s, const struct store_field *fields, size_t
     return send_recover(s, false, fields, count, NULL, 0, cb, arg);
 }
 
-static void send_key_command(struct store *s, const char *verb, enum key_kind kind, const char *part,
-                             const char *extra)
+static void send_key_command(struct store *s, const char *verb, enum key_kind kind,
+                             const char *part, const char *extra)
 {
     struct buf key = {0};
     const char *argv[3] = {verb, NULL, extra};
@@ -123,9 +123,9 @@ static void deliver_simple(struct store *s, struct store_call *call, enum store_
     cb(st, call->arg);
 }
 
-enum sq_err store_configure(struct store *s, const struct store_bucket *buckets, size_t bucket_count,
-                            const struct store_sender *senders, size_t sender_count,
-                            store_simple_cb cb, void *arg)
+enum sq_err store_configure(struct store *s, const struct store_bucket *buckets,
+                            size_t bucket_count, const struct store_sender *senders,
+                            size_t sender_count, store_simple_cb cb, void *arg)
 {
     args_begin(s, SCRIPT_CONFIGURE);
     args_int(s, (int64_t)bucket_count);
@@ -188,7 +188,8 @@ static void check_info(const char *info, const struct check *c)
         c->warn(text, c->arg);
     }
     if (info_value(info, "aof_enabled:", value, sizeof(value)) && strcmp(value, "0") == 0)
-        c->warn("appendonly is off: a crash of Redis loses what came since its last snapshot", c->arg);
+        c->warn("appendonly is off: a crash of Redis loses what came since its last snapshot",
+                c->arg);
 }
 
 static void on_info(struct redisReply *reply, void *arg)
