@@ -51,6 +51,7 @@ bool resp_format(struct buf *out, int argc, const char **argv, const size_t *len
     to = put_length(to, (size_t)argc);
     for (int i = 0; i < argc; i++)
         to = put_argument(to, argv[i], lens != NULL ? lens[i] : strlen(argv[i]));
+    *to = '\0';
     out->len = (size_t)(to - out->data);
     return true;
 }
