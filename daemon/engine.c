@@ -287,8 +287,7 @@ static void end_drain(struct engine *e)
         return;
     e->ended = true;
     timer_cancel(e->drain_timer);
-    if (store_is_up(e->store) && record_pending(e->record) == 0)
-        store_unregister(e->store);
+    store_unregister(e->store);
     log_line(e->log, LOG_LVL_INFO, "drained", "%u attempts left", e->attempts.count);
     e->drained(e->arg);
 }

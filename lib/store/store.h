@@ -85,7 +85,7 @@ enum sq_err store_register(struct store *s, const struct store_field *fields, si
 /* Renews the lease and publishes NS:worker:<name>. */
 enum sq_err store_beat(struct store *s, const struct store_field *fields, size_t count,
                        store_recover_cb cb, void *arg) SQ_MUST_CHECK;
-/* Gives up the identity at a clean exit: nothing may be leased any more. */
+/* Gives up the identity at an exit; what is still leased goes to the next worker at once. */
 void store_unregister(struct store *s);
 
 /* --- configure --- */
