@@ -57,7 +57,7 @@ static void test_good(void **state)
     (void)state;
     for (unsigned i = 0; i < COUNT(good_cases); i++) {
         struct address_list list = {.count = 0};
-        struct arena arena = {NULL};
+        struct arena arena = {.head = NULL};
         struct buf out = {.max = 0};
         struct err_text e;
 
@@ -124,7 +124,7 @@ static void test_bad(void **state)
     (void)state;
     for (unsigned i = 0; i < COUNT(bad_cases); i++) {
         struct address_list list = {.count = 0};
-        struct arena arena = {NULL};
+        struct arena arena = {.head = NULL};
         struct err_text e = {.text = ""};
 
         if (address_parse_list(bad_cases[i], 10, &arena, &list, &e) != SQ_ERR_INVALID)
@@ -137,7 +137,7 @@ static void test_bad(void **state)
 static void test_max(void **state)
 {
     struct address_list list = {.count = 0};
-    struct arena arena = {NULL};
+    struct arena arena = {.head = NULL};
     struct err_text e;
 
     (void)state;

@@ -49,7 +49,7 @@ static bool matches(const char *filters)
     struct err_text e = {.text = ""};
     char *text = spelled_out(filters);
     struct field_at at = {NULL, "filters", &limits, &e};
-    struct arena arena = {NULL};
+    struct arena arena = {.head = NULL};
     const struct filter *f = NULL;
     cJSON *j = NULL;
     bool met;
