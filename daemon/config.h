@@ -55,6 +55,10 @@ enum { EVENTS_FINAL, EVENTS_ALL, EVENTS_OFF };
  * warnings (a secret inlined) too, with fatal=false. Non-NULL = usable. */
 typedef void (*config_report)(bool fatal, const char *line, void *arg);
 struct config *config_load(const char *path, config_report report, void *arg);
+/* The same with flags. Without senders none of their references is resolved, and none is in the
+ * result: for whoever may read the configuration, but not the secrets. */
+enum { CONFIG_WITHOUT_SENDERS = 1 };
+struct config *config_load_opts(const char *path, unsigned flags, config_report report, void *arg);
 /* The same from memory (`text` NULL: defaults and env only), with `name` for the error lines and
  * an environment of its own ("NAME=value" strings ending with NULL; NULL = empty). */
 struct config *config_load_text(const char *name, const char *text, size_t len, const char *const *env,

@@ -135,11 +135,12 @@ static void on_attempt_done(struct attempt *t, void *arg)
     dispatch_due_at(e->dispatch, 0); /* there is room again */
 }
 
-static void on_recorded(void *arg)
+/* A retry or a freed place may be the next thing due. */
+static void on_recorded(int64_t next_us, void *arg)
 {
     struct engine *e = arg;
 
-    dispatch_poke(e->dispatch); /* a retry or a freed place may be the next thing due */
+    dispatch_due_at(e->dispatch, next_us);
     if (e->draining)
         after_request(e->drain_look);
 }

@@ -234,16 +234,15 @@ static void forget_flying(struct record_stage *r)
     r->flying_count = 0;
 }
 
-static void on_finished(enum store_status st, unsigned recorded, unsigned stale, void *arg)
+static void on_finished(enum store_status st, const struct store_finished *f, void *arg)
 {
     struct record_stage *r = arg;
 
-    (void)recorded;
     r->busy = false;
     if (st == STORE_OK) {
-        r->counters.stale += stale;
+        r->counters.stale += f->stale;
         forget_flying(r);
-        r->ops.recorded(r->ops.arg);
+        r->ops.recorded(f->next_us, r->ops.arg);
         after_request(r->after);
         return;
     }

@@ -65,13 +65,17 @@ static size_t plain_run(const char *s, size_t len)
     size_t i = 0;
 
     while (i < len) {
+        unsigned char c;
+        size_t size = 1;
+
         if (len - i >= 8 && plain_eight(s + i)) {
             i += 8;
             continue;
         }
-        unsigned char c = (unsigned char)s[i];
-        size_t size = 1;
-
+        /* The last few bytes: eight again, of which some were looked at before. */
+        if (i >= 8 && len - i < 8 && plain_eight(s + len - 8))
+            return len;
+        c = (unsigned char)s[i];
         if (c < 0x20 || c == '"' || c == '\\')
             break;
         if (c >= 0x80)

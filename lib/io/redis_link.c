@@ -239,7 +239,8 @@ static bool format_command(struct buf *out, int argc, const char **argv, const s
 
         *to++ = '$';
         to = put_length(to, len);
-        memcpy(to, argv[i], len);
+        if (len > 0) /* an empty argument may be NULL */
+            memcpy(to, argv[i], len);
         to += len;
         *to++ = '\r';
         *to++ = '\n';

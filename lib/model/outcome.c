@@ -77,14 +77,17 @@ void outcome_set(struct outcome *o, enum outcome_kind kind, enum error_code code
     char full[1024];
     va_list ap;
 
+    o->kind = kind;
+    o->code = code;
+    o->text[0] = '\0';
+    if (kind == OUTCOME_SENT || kind == OUTCOME_NEXT)
+        return; /* nobody reads it, and it would be formatted for every message */
     va_start(ap, fmt);
     if (vsnprintf(full, sizeof full, fmt, ap) < 0)
         full[0] = 0;
     va_end(ap);
     full[text_cut(full, sizeof o->text - 1)] = 0;
     clean_text(full);
-    o->kind = kind;
-    o->code = code;
     memcpy(o->text, full, strlen(full) + 1);
 }
 

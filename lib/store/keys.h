@@ -21,7 +21,10 @@ enum key_kind {
     KEY_STATS,      /* <YYYY-MM-DD> */
     KEY_WORKERS,
     KEY_WORKER,     /* <name> */
+    KEY_WORKER_NAMES,
     KEY_SENDER,     /* <id> */
+    KEY_SENDERS,
+    KEY_BUCKET,     /* sender:<id> */
     KEY_READY,      /* <sender>:<1|2|3> */
     KEY_DELAYED,
     KEY_TURN,

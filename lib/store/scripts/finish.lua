@@ -7,7 +7,7 @@
 -- attempt (the recipient is throttled), 't' the sender is throttled for delay_ms (attempt not
 -- counted), 'b' the sender's credentials were refused (attempt not counted), 'x' released unsent
 -- (attempt not counted). refund '1': the request definitely never left.
--- Returns {'ok', recorded, stale}.
+-- Returns {'ok', recorded, stale, next_us}: when the next work is due, 0 = nothing waits.
 --
 -- The fence is the lease's number on the message, not the lease itself: a late "sent" is true
 -- evidence and is taken even after the lease was lost, as long as nobody else leased the message
@@ -87,7 +87,15 @@ local function later(o, attempts, first, fields)
   event(false, 'message.retrying', 'id', o.id, 'sender', o.sender, 'error_code', o.code)
 end
 
+-- What an operator paused stays paused, whatever its last transfers say.
+local function is_paused(sender)
+  return call('HGET', P .. 'sender:' .. sender, 'state') == 'paused'
+end
+
 local function park(sender, delay)
+  if is_paused(sender) then
+    return
+  end
   local bucket, pause = P .. 'bucket:sender:' .. sender, now_us + delay * 1000
   local old = call('HGET', bucket, 'pause')
   if not old or tonumber(old) < pause then
@@ -98,10 +106,13 @@ local function park(sender, delay)
   end
 end
 
+-- Its turn stays: the next claim shows how many wait, and takes the turn away.
 local function break_sender(sender, text)
+  if is_paused(sender) then
+    return
+  end
   call('HSET', P .. 'sender:' .. sender, 'state', 'broken', 'error_message', text,
     '_shown', '')
-  call('ZREM', P .. 'turn', sender)
 end
 
 local function record(o, m, first, fields)
@@ -178,4 +189,4 @@ end
 if first_count then
   call('PEXPIRE', day, stats_ms)
 end
-return { 'ok', recorded, stale }
+return { 'ok', recorded, stale, int(next_due()) }
