@@ -76,32 +76,35 @@ struct attempt *attempt_new(struct attempts *a, struct live_config *live, const 
 
 void attempt_free(struct attempts *a, struct attempt *t)
 {
-    struct buf packed = t->packed;
-    struct request request = t->request;
-
     list_del(&t->all);
     a->count--;
     live_config_unref(t->live);
     message_clear(&t->message);
-    trim(&packed);
-    packed.failed = false;
-    request_reset(&request);
-    trim(&request.body);
-    memset(t, 0, sizeof(*t));
-    t->packed = packed;
-    t->request = request;
+    trim(&t->packed);
+    request_reset(&t->request);
+    trim(&t->request.body);
+    t->live = NULL;
+    t->sender = NULL;
+    t->fence = 0;
+    t->capped = t->suppressed = t->unreadable = t->refund = false;
+    t->begun_us = 0;
+    t->slot = (struct heap_node){0};
+    progress_reset(&t->progress);
+    outcome_reset(&t->outcome);
     list_add_head(&a->free, &t->node);
 }
 
 void attempts_done(struct attempts *a)
 {
-    LIST_EACH(node, &a->all) {
+    LIST_EACH(node, &a->all)
+    {
         struct attempt *t = LIST_ENTRY(node, struct attempt, all);
 
         list_del(&t->node);
         attempt_free(a, t);
     }
-    LIST_EACH(node, &a->free) {
+    LIST_EACH(node, &a->free)
+    {
         struct attempt *t = LIST_ENTRY(node, struct attempt, node);
 
         list_del(&t->node);

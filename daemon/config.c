@@ -149,6 +149,10 @@ static void load_values(struct load *l)
 
     for (unsigned i = 0; i < impl->root.count; i++)
         setting_load(l, &impl->root.settings[i], &impl->cells[i], c, impl->root.settings[i].path);
+    if (l->flags & CONFIG_WITHOUT_SENDERS) {
+        c->sender_count = 0;
+        return;
+    }
     c->senders = pool_alloc(&impl->pool, ((size_t)c->sender_count + 1) * sizeof(*c->senders));
     for (unsigned i = 0; i < c->sender_count; i++)
         sender_load(l, i, &c->senders[i]);
@@ -178,35 +182,44 @@ static struct config *config_new(void)
     return c;
 }
 
-/* Loads into c and returns it, or frees it and returns NULL. */
-static struct config *load(struct config *c, const char *name, const char *text, size_t len,
-                           const char *const *env, config_report on_report, void *arg)
+/* Loads into l->config and returns it, or frees it and returns NULL. */
+static struct config *load(struct load *l, const char *text, size_t len)
 {
-    struct load l = {
-        .config = c, .impl = c->impl, .name = name, .env = env, .report = on_report, .arg = arg};
     struct doc *doc = NULL;
 
-    if (load_file(&l, &doc, text, len)) {
-        env_apply(&l);
-        load_values(&l);
+    if (load_file(l, &doc, text, len)) {
+        env_apply(l);
+        load_values(l);
     }
     doc_free(doc);
-    if (l.fatal_count == 0)
-        return c;
-    config_free(c);
+    l->doc = NULL;
+    if (l->fatal_count == 0)
+        return l->config;
+    config_free(l->config);
     return NULL;
 }
 
 struct config *config_load_text(const char *name, const char *text, size_t len,
                                 const char *const *env, config_report on_report, void *arg)
 {
-    return load(config_new(), name, text, len, env, on_report, arg);
+    struct config *c = config_new();
+    struct load l = {
+        .config = c, .impl = c->impl, .name = name, .env = env, .report = on_report, .arg = arg};
+
+    return load(&l, text, len);
 }
 
-struct config *config_load(const char *path, config_report on_report, void *arg)
+struct config *config_load_opts(const char *path, unsigned flags, config_report on_report,
+                                void *arg)
 {
     struct config *c = config_new();
-    struct load l = {.name = path, .report = on_report, .arg = arg};
+    struct load l = {.config = c,
+                     .impl = c->impl,
+                     .name = path ? path : "defaults",
+                     .env = (const char *const *)environ,
+                     .flags = flags,
+                     .report = on_report,
+                     .arg = arg};
     char *text = NULL;
     size_t len = 0;
     struct err_text e;
@@ -217,10 +230,15 @@ struct config *config_load(const char *path, config_report on_report, void *arg)
         config_free(c);
         return NULL;
     }
-    c = load(c, path ? path : "defaults", text, len, (const char *const *)environ, on_report, arg);
+    c = load(&l, text, len);
     if (c)
         pool_release(&c->impl->pool, text);
     return c;
+}
+
+struct config *config_load(const char *path, config_report on_report, void *arg)
+{
+    return config_load_opts(path, 0, on_report, arg);
 }
 
 void config_free(struct config *c)

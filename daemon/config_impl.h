@@ -90,6 +90,7 @@ struct load {
     const char *name; /* of the file, for error lines */
     const struct doc *doc;
     const char *const *env;
+    unsigned flags; /* of config_load_opts */
     config_report report;
     void *arg;
     unsigned fatal_count;

@@ -4,7 +4,6 @@
 #include "provider.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* A send that needs more steps than this is a provider gone astray. */
 #define STEPS_MAX 64
@@ -76,7 +75,7 @@ static void judge(struct transfer_stage *s, const struct response *r, struct att
 {
     const struct build_ctx ctx = context(s, t);
 
-    memset(&t->outcome, 0, sizeof(t->outcome));
+    outcome_reset(&t->outcome);
     if (r->transport == TRANSPORT_OK || r->transport == TRANSPORT_TOO_BIG)
         t->sender->provider->classify(&ctx, r, &t->outcome);
     else

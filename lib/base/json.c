@@ -1,5 +1,6 @@
-/* JSON in: the check, then cJSON, then the search for duplicate names. */
+/* JSON in: the check, then the tree, then the search for duplicate names. */
 #include "json.h"
+#include "json_build.h"
 #include "json_check.h"
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -101,7 +102,7 @@ static enum sq_err check_names(const cJSON *j, struct err_text *e)
 }
 
 static enum sq_err check_text(const char *s, size_t len, const struct json_limits *limits,
-                              struct err_text *e)
+                              size_t *ret_values, struct err_text *e)
 {
     size_t max_bytes = limits && limits->max_bytes ? limits->max_bytes : DEFAULT_MAX_BYTES;
     unsigned max_depth = limits && limits->max_depth ? limits->max_depth : DEFAULT_MAX_DEPTH;
@@ -111,7 +112,7 @@ static enum sq_err check_text(const char *s, size_t len, const struct json_limit
     if (len > max_bytes)
         return err_set(e, SQ_ERR_TOO_LARGE, "%zu bytes of JSON, at most %zu are taken", len,
                        max_bytes);
-    reason = json_check(s, len, max_depth, &offset);
+    reason = json_check(s, len, max_depth, &offset, ret_values);
     if (!reason)
         return SQ_OK;
     return err_set(e, reason == json_check_too_deep ? SQ_ERR_TOO_LARGE : SQ_ERR_INVALID,
@@ -121,17 +122,18 @@ static enum sq_err check_text(const char *s, size_t len, const struct json_limit
 enum sq_err json_parse(const char *s, size_t len, const struct json_limits *limits, cJSON **ret,
                        struct err_text *e)
 {
-    enum sq_err err = check_text(s, len, limits, e);
+    size_t values;
+    enum sq_err err = check_text(s, len, limits, &values, e);
     cJSON *j;
 
     if (err)
         return err;
-    j = cJSON_ParseWithLengthOpts(s, len, NULL, false);
-    if (!j) /* the text is good, so memory it is */
+    j = json_build(s, len, values);
+    if (!j)
         return err_set(e, SQ_ERR_NOMEM, "out of memory");
     err = check_names(j, e);
     if (err) {
-        cJSON_Delete(j);
+        json_free(j);
         return err;
     }
     *ret = j;
@@ -140,7 +142,7 @@ enum sq_err json_parse(const char *s, size_t len, const struct json_limits *limi
 
 void json_free(cJSON *j)
 {
-    cJSON_Delete(j);
+    free(j);
 }
 
 const cJSON *json_get(const cJSON *obj, const char *name)

@@ -1,4 +1,4 @@
-/* JSON in: cJSON behind checks of ours. JSON out: an escaping append writer. */
+/* JSON in: a strict reader that makes cJSON's tree. JSON out: an escaping append writer. */
 #ifndef SENDQ_BASE_JSON_H
 #define SENDQ_BASE_JSON_H
 
@@ -15,8 +15,8 @@ struct json_limits {
 /* Parses one JSON value that is the whole of s[0..len) (surrounding white space is fine).
  * Refused, with the reason and byte offset in e: over the caps, invalid UTF-8, a NUL byte, \u0000,
  * a lone surrogate, a control character in a string, duplicate member names in one object, a
- * number that is not finite, trailing data. No recursion deeper than max_depth happens: the check
- * runs before cJSON sees the text. Free with json_free. */
+ * number that is not finite, trailing data. No recursion deeper than max_depth happens. A number's
+ * valuestring holds its spelling. Free with json_free, never cJSON_Delete. */
 enum sq_err json_parse(const char *s, size_t len, const struct json_limits *limits,
                        cJSON **ret, struct err_text *e) SQ_MUST_CHECK;
 void json_free(cJSON *j);

@@ -22,6 +22,7 @@ struct check {
     const char *at, *end;
     const char *error; /* set once; at is then where it is */
     unsigned depth, max_depth;
+    size_t values;
     uint64_t objects[JSON_DEPTH_MAX / 64]; /* bit n: the bracket open at depth n is a { */
 };
 
@@ -254,6 +255,7 @@ static bool check_value(struct check *c, enum expect *next)
 {
     char first = *c->at;
 
+    c->values++;
     if (first == '{' || first == '[')
         return check_open(c, next);
     *next = after_value(c);
@@ -313,7 +315,8 @@ static bool check_token(struct check *c, enum expect *next)
     return fail(c, c->at, "data after the value");
 }
 
-const char *json_check(const char *s, size_t len, unsigned max_depth, size_t *ret_offset)
+const char *json_check(const char *s, size_t len, unsigned max_depth, size_t *ret_offset,
+                       size_t *ret_values)
 {
     struct check c;
     enum expect next = VALUE;
@@ -322,6 +325,7 @@ const char *json_check(const char *s, size_t len, unsigned max_depth, size_t *re
     c.end = s + len;
     c.error = NULL;
     c.depth = 0;
+    c.values = 0;
     c.max_depth = max_depth < JSON_DEPTH_MAX ? max_depth : JSON_DEPTH_MAX;
     for (;;) {
         skip_space(&c);
@@ -335,5 +339,6 @@ const char *json_check(const char *s, size_t len, unsigned max_depth, size_t *re
     }
     if (c.error)
         *ret_offset = (size_t)(c.at - s);
+    *ret_values = c.values;
     return c.error;
 }

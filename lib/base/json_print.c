@@ -50,6 +50,23 @@ static void print_children(const cJSON *j, struct buf *out, bool sorted)
     json_close(out, is_object ? '}' : ']');
 }
 
+static bool is_integer(const char *text)
+{
+    return strspn(text, "-0123456789") == strlen(text);
+}
+
+/* As it was spelled, so that no digit is lost to a double: ids of 64 bits stand in metadata. The
+ * canonical form of what is not spelled as an integer is its value's. */
+static void print_number(const cJSON *j, struct buf *out, bool sorted)
+{
+    const char *text = j->valuestring;
+
+    if (text && (!sorted || (is_integer(text) && strcmp(text, "-0") != 0)))
+        json_val_raw(out, text, strlen(text));
+    else
+        json_val_num(out, j->valuedouble);
+}
+
 static void print_value(const cJSON *j, struct buf *out, bool sorted)
 {
     if (cJSON_IsObject(j) || cJSON_IsArray(j))
@@ -57,7 +74,7 @@ static void print_value(const cJSON *j, struct buf *out, bool sorted)
     else if (cJSON_IsString(j))
         json_val_str(out, j->valuestring);
     else if (cJSON_IsNumber(j))
-        json_val_num(out, j->valuedouble);
+        print_number(j, out, sorted);
     else if (cJSON_IsBool(j))
         json_val_bool(out, cJSON_IsTrue(j));
     else

@@ -10,7 +10,7 @@
  * the one tolerated static: a source of randomness is process-wide by nature, and passing a pool
  * through every signature that may need an id would buy nothing. Per thread, so no lock. */
 struct pool {
-    unsigned char bytes[256]; /* getrandom never returns less for up to 256 bytes */
+    unsigned char bytes[4096];
     size_t left;
 };
 static _Thread_local struct pool pool;

@@ -37,14 +37,51 @@ static bool needs_quotes(const char *s, size_t len)
     size_t i = 0;
 
     while (i < len) {
-        size_t size = utf8_size(s + i, len - i);
-        uint32_t c = size ? utf8_decode(s + i, size) : 0;
+        size_t size;
+        uint32_t c;
 
+        if (is_unreserved(s[i])) { /* nearly all that is logged: ids, names, addresses */
+            i++;
+            continue;
+        }
+        size = utf8_size(s + i, len - i);
+        c = size ? utf8_decode(s + i, size) : 0;
         if (is_hostile(c) || c == ' ' || c == '"' || c == '\\' || c == '=')
             return true;
         i += size;
     }
     return len == 0;
+}
+
+/* The escape of a hostile character: JSON's. */
+static void add_hostile(struct buf *b, uint32_t c)
+{
+    if (c == '\n')
+        buf_adds(b, "\\n");
+    else if (c == '\r')
+        buf_adds(b, "\\r");
+    else if (c == '\t')
+        buf_adds(b, "\\t");
+    else
+        buf_addf(b, "\\u%04x", (unsigned)c);
+}
+
+void text_add_visible(struct buf *b, const char *s, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len) {
+        size_t size = utf8_size(s + i, len - i);
+        uint32_t c = size ? utf8_decode(s + i, size) : 0;
+
+        if (size == 0)
+            buf_addf(b, "\\x%02x", (unsigned)(unsigned char)s[i]);
+        else if (is_hostile(c))
+            add_hostile(b, c);
+        else
+            buf_add(b, s + i, size);
+        i += size ? size : 1;
+    }
 }
 
 /* One character in quotes; the escapes are JSON's, so that JSON lines can use them as they are. */
@@ -57,15 +94,9 @@ static void add_escaped(struct buf *b, const char *s, size_t size)
         return;
     }
     c = utf8_decode(s, size);
-    if (c == '\n')
-        buf_adds(b, "\\n");
-    else if (c == '\r')
-        buf_adds(b, "\\r");
-    else if (c == '\t')
-        buf_adds(b, "\\t");
-    else if (is_hostile(c))
-        buf_addf(b, "\\u%04x", (unsigned)c);
-    else {
+    if (is_hostile(c)) {
+        add_hostile(b, c);
+    } else {
         if (c == '"' || c == '\\')
             buf_addc(b, '\\');
         buf_add(b, s, size);

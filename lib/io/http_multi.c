@@ -157,14 +157,13 @@ static void abort_running(struct http_multi *h)
 
 void http_multi_free(struct http_multi *h)
 {
-    struct list *node;
-
     if (h == NULL)
         return;
     assert(!h->delivering);
     h->closing = true;
     abort_running(h);
-    while ((node = list_pop(&h->idle)) != NULL) {
+    LIST_EACH(node, &h->idle)
+    {
         struct http_transfer *t = LIST_ENTRY(node, struct http_transfer, node);
 
         http_easy_done(&t->easy);

@@ -14,13 +14,13 @@ struct http_multi;
 struct http_transfer;
 
 struct http_opts {
-    unsigned max_in_flight;      /* transfers at once, all hosts together */
-    size_t max_response_body;    /* 64 KiB: more gives TRANSPORT_TOO_BIG */
-    size_t max_response_head;    /* 64 KiB */
-    int64_t connect_timeout_ms;  /* 10 s */
-    const char *ca_file;         /* CA bundle; NULL = the system's */
-    const char *user_agent;      /* "sendq/<version>" */
-    bool verify_tls;             /* true; false only in tests */
+    unsigned max_in_flight;     /* transfers at once, all hosts together */
+    size_t max_response_body;   /* 64 KiB: more gives TRANSPORT_TOO_BIG */
+    size_t max_response_head;   /* 64 KiB */
+    int64_t connect_timeout_ms; /* 10 s */
+    const char *ca_file;        /* CA bundle; NULL = the system's */
+    const char *user_agent;     /* "sendq/<version>" */
+    bool verify_tls;            /* true; false only in tests */
 };
 
 /* Runs once per transfer, in the loop, after the transfer has left curl; a new transfer may be

@@ -171,8 +171,8 @@ static void sockets_grow(struct http_wire *w, curl_socket_t fd)
 
     if ((size_t)fd < w->socket_count)
         return;
-    w->sockets = mem_realloc(w->sockets, count * sizeof(struct http_socket *));
-    memset(w->sockets + w->socket_count, 0, (count - w->socket_count) * sizeof(*w->sockets));
+    w->sockets = mem_realloc(w->sockets, count * sizeof(void *));
+    memset(w->sockets + w->socket_count, 0, (count - w->socket_count) * sizeof(void *));
     w->socket_count = count;
 }
 

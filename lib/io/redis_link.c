@@ -19,6 +19,7 @@
 #include "list.h"
 #include "redis_attach.h"
 #include "redis_reply.h"
+#include "resp.h"
 #include "uuid.h"
 
 #include <hiredis/async.h>
@@ -59,6 +60,7 @@ struct redis_link {
     bool reported, reported_up; /* what on_state was last told, if anything */
     unsigned busy;              /* callbacks of the owner we are inside of */
     bool dead;                  /* redis_link_free was called */
+    struct buf out;             /* the command being formatted */
 };
 
 struct command {
@@ -93,6 +95,7 @@ static void link_destroy(struct redis_link *l)
     timer_free(l->timer);
     explicit_bzero(&l->addr, sizeof(l->addr));
     free(l->name);
+    buf_free(&l->out);
     free(l);
 }
 
@@ -204,10 +207,13 @@ static enum sq_err command_send(struct redis_link *l, redis_reply_cb cb, void *a
     c->cb = cb;
     c->arg = arg;
     c->sent_us = loop_now_us(l->loop);
-    if (redisAsyncCommandArgv(l->ac, on_reply, c, argc, argv, lens) != REDIS_OK) {
+    if (!resp_format(&l->out, argc, argv, lens) ||
+        redisAsyncFormattedCommand(l->ac, on_reply, c, l->out.data, l->out.len) != REDIS_OK) {
         free(c);
         return SQ_ERR_STATE;
     }
+    if (l->out.cap > RESP_KEEP)
+        buf_free(&l->out);
     list_add_tail(&l->pending, &c->node);
     l->pending_count++;
     return SQ_OK;

@@ -20,14 +20,14 @@ struct redis_addr {
 };
 
 /* rediss:// and sentinel:// are refused here with a clear error until they are supported. */
-enum sq_err redis_addr_parse(const char *url, struct redis_addr *ret, struct err_text *e)
-    SQ_MUST_CHECK;
+enum sq_err redis_addr_parse(const char *url, struct redis_addr *ret,
+                             struct err_text *e) SQ_MUST_CHECK;
 
 struct redis_link_opts {
-    const char *name;             /* "commands", "bell": CLIENT SETNAME and logs */
-    int64_t connect_timeout_ms;   /* 5 s */
-    int64_t command_timeout_ms;   /* 5 s: oldest unanswered command; then the link is dropped.
-                                     0 = none (a blocking doorbell) */
+    const char *name;           /* "commands", "bell": CLIENT SETNAME and logs */
+    int64_t connect_timeout_ms; /* 5 s */
+    int64_t command_timeout_ms; /* 5 s: oldest unanswered command; then the link is dropped.
+                                   0 = none (a blocking doorbell) */
     int64_t backoff_base_ms, backoff_max_ms; /* reconnect: full jitter, 50 ms .. 2 s */
     /* Called in the loop on each change, the first failure to connect included; up=false carries
      * why. Never called from inside redis_link_new or redis_link_free; may free the link. */
@@ -42,7 +42,7 @@ typedef void (*redis_reply_cb)(struct redisReply *reply, void *arg);
 
 struct redis_link *redis_link_new(struct loop *loop, const struct redis_addr *addr,
                                   const struct redis_link_opts *opts); /* starts connecting */
-void redis_link_free(struct redis_link *l); /* pending callbacks run with NULL */
+void redis_link_free(struct redis_link *l);        /* pending callbacks run with NULL */
 bool redis_link_is_up(const struct redis_link *l); /* connected, authenticated, db selected */
 
 /* Sends one command (argv form only: nothing is ever formatted into a command). cb may be NULL.

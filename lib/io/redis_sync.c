@@ -24,8 +24,7 @@ void redis_sync_close(struct redis_sync *r)
 {
     if (r == NULL)
         return;
-    if (r->c != NULL)
-        redisFree(r->c);
+    redisFree(r->c);
     free(r);
 }
 
@@ -97,9 +96,10 @@ enum sq_err redis_sync_open(const struct redis_addr *addr, int64_t timeout_ms,
 
     r->c = addr->path[0] != '\0' ? redisConnectUnixWithTimeout(addr->path, tv)
                                  : redisConnectWithTimeout(addr->host, addr->port, tv);
-    if (r->c == NULL || r->c->err != 0)
-        err = err_set(e, SQ_ERR_IO, "cannot connect to Redis: %s",
-                      r->c != NULL ? r->c->errstr : "no memory");
+    if (r->c == NULL)
+        abort(); /* no memory */
+    if (r->c->err != 0)
+        err = err_set(e, SQ_ERR_IO, "cannot connect to Redis: %s", r->c->errstr);
     else if (redisSetTimeout(r->c, tv) != REDIS_OK)
         err = err_set(e, SQ_ERR_IO, "Redis: %s", r->c->errstr);
     if (err == SQ_OK)

@@ -77,13 +77,34 @@ void outcome_set(struct outcome *o, enum outcome_kind kind, enum error_code code
     char full[1024];
     va_list ap;
 
+    o->kind = kind;
+    o->code = code;
+    o->text[0] = '\0';
+    if (kind == OUTCOME_SENT || kind == OUTCOME_NEXT)
+        return; /* nobody reads it, and it would be formatted for every message */
     va_start(ap, fmt);
     if (vsnprintf(full, sizeof full, fmt, ap) < 0)
         full[0] = 0;
     va_end(ap);
     full[text_cut(full, sizeof o->text - 1)] = 0;
     clean_text(full);
-    o->kind = kind;
-    o->code = code;
     memcpy(o->text, full, strlen(full) + 1);
+}
+
+void outcome_reset(struct outcome *o)
+{
+    o->kind = OUTCOME_SENT;
+    o->code = CODE_NONE;
+    o->text[0] = o->provider_message_id[0] = o->thread_id[0] = o->cost[0] = '\0';
+    o->units = 0;
+    o->retry_after_ms = 0;
+    o->throttle = THROTTLE_SENDER;
+    progress_reset(&o->next);
+}
+
+void progress_reset(struct progress *p)
+{
+    p->step = 0;
+    for (unsigned i = 0; i < sizeof(p->value) / sizeof(p->value[0]); i++)
+        p->value[i][0] = '\0';
 }

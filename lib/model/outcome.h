@@ -65,7 +65,12 @@ struct outcome {
     struct progress next;         /* NEXT */
 };
 
-/* Sets kind, code and printf-formatted text (control characters become spaces). */
+/* Empties it: every number zero, every text "" (the texts' memory is not touched otherwise). */
+void outcome_reset(struct outcome *o);
+void progress_reset(struct progress *p);
+
+/* Sets kind, code and printf-formatted text (control characters become spaces; SENT and NEXT have
+ * none). */
 void outcome_set(struct outcome *o, enum outcome_kind kind, enum error_code code, const char *fmt,
                  ...) __attribute__((format(printf, 4, 5)));
 

@@ -65,7 +65,8 @@ static void on_bell_state(struct redis_link *l, bool up, const char *why, void *
 }
 
 static struct redis_link *link_new(struct store *s, const char *name, int64_t command_timeout_ms,
-                                   void (*on_state)(struct redis_link *, bool, const char *, void *))
+                                   void (*on_state)(struct redis_link *, bool, const char *,
+                                                    void *))
 {
     const struct redis_link_opts opts = {
         .name = name,
@@ -191,10 +192,18 @@ void args_str(struct store *s, const char *text)
 
 void args_int(struct store *s, int64_t v)
 {
-    char *text = arena_alloc(&s->args.numbers, 24);
-    int n = snprintf(text, 24, "%lld", (long long)v);
+    char digits[24], *text;
+    uint64_t left = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    size_t i = sizeof(digits);
 
-    args_strn(s, text, (size_t)n);
+    do
+        digits[--i] = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    if (v < 0)
+        digits[--i] = '-';
+    text = arena_alloc(&s->args.numbers, sizeof(digits) - i);
+    memcpy(text, digits + i, sizeof(digits) - i);
+    args_strn(s, text, sizeof(digits) - i);
 }
 
 void args_begin(struct store *s, enum script script)
@@ -257,8 +266,8 @@ enum sq_err args_send(struct store *s, enum script script, store_deliver deliver
     if (!store_is_up(s))
         return SQ_ERR_STATE;
     call = mem_alloc(sizeof(*call));
-    *call = (struct store_call){
-        .store = s, .script = script, .deliver = deliver, .cb = cb, .arg = arg};
+    *call =
+        (struct store_call){.store = s, .script = script, .deliver = deliver, .cb = cb, .arg = arg};
     CRASH_POINT(scripts[script].name, ".before");
     err = redis_link_command(s->link, on_reply, call, (int)s->args.count, s->args.v, s->args.len);
     if (err != SQ_OK)

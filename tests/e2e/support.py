@@ -33,6 +33,8 @@ def wait_for(condition, what, timeout=20.0, pause=0.01):
         value = condition()
         if value:
             return value
+        for daemon in Daemon.watched:
+            daemon.assert_alive()
         if time.monotonic() > end:
             raise GaveUp(f"gave up after {timeout:g} s: {what() if callable(what) else what}")
         time.sleep(pause)
@@ -127,6 +129,7 @@ class Daemon:
     """One sendqd process with its configuration file, log and notify socket."""
 
     numbers = itertools.count(1)
+    watched = set()  # those that nobody has told to end: whoever waits fails if one has
 
     def __init__(self, directory, config, env=None, program="sendqd"):
         self.name = f"{program}{next(Daemon.numbers)}"
@@ -154,20 +157,21 @@ class Daemon:
                 [str(BIN / "sendqd"), "--config", str(self.config_path)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
                 preexec_fn=end_with_parent)
+        if "SENDQ_CRASH" not in self.env:
+            Daemon.watched.add(self)
         if ready:
             self.wait_ready(timeout)
         return self
 
-    def wait_ready(self, timeout=30):
-        def is_ready():
-            if self.notify.count("READY=1"):
-                return True
-            assert self.process.poll() is None, \
-                f"{self.name} ended with {self.process.returncode} before it was ready:\n" \
-                + self.log()
-            return False
+    def assert_alive(self):
+        status = self.process.poll()
+        if status is not None:
+            Daemon.watched.discard(self)
+            raise AssertionError(f"{self.name} has ended with {status}:\n{self.log()[-6000:]}")
 
-        wait_for(is_ready, lambda: f"{self.name} is not ready:\n{self.log()}", timeout)
+    def wait_ready(self, timeout=30):
+        wait_for(lambda: self.notify.count("READY=1"),
+                 lambda: f"{self.name} is not ready:\n{self.log()}", timeout)
 
     @property
     def pid(self):
@@ -181,16 +185,19 @@ class Daemon:
 
     def kill(self):
         """SIGKILL, and waits until it is gone."""
+        Daemon.watched.discard(self)
         if self.process is not None:
             self.process.kill()
             self.process.wait()
 
     def stop(self, timeout=40):
         """SIGTERM; its exit status."""
+        Daemon.watched.discard(self)
         self.process.terminate()
         return self.wait_exit(timeout)
 
     def wait_exit(self, timeout=40):
+        Daemon.watched.discard(self)
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -198,6 +205,10 @@ class Daemon:
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def worker_ids(self):
+        """Its identities as a worker, the latest last."""
+        return re.findall(r"event=registered msg=\"worker (\w+)", self.log())
 
     def log_lines(self, *words):
         """The lines that hold all of these words."""
@@ -364,7 +375,8 @@ class Stand:
                    b"list": lambda k: raw.lrange(k, 0, -1),
                    b"zset": lambda k: raw.zrange(k, 0, -1), b"stream": raw.xrange}
         for key in raw.scan_iter(count=1000):
-            found += [key, repr(readers[raw.type(key)](key)).encode()]
+            read = readers.get(raw.type(key))  # none: it has just gone
+            found += [key, repr(read(key)).encode() if read else b""]
         return b"\n".join(found)
 
     def stats(self):

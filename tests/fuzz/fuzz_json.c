@@ -45,6 +45,15 @@ static void check_round_trip(const cJSON *j)
     buf_free(&again);
 }
 
+/* cJSON's own parser must read the same tree. */
+static void check_against_cjson(const uint8_t *data, size_t size, const cJSON *j)
+{
+    cJSON *other = cJSON_ParseWithLength((const char *)data, size);
+
+    require(other && cJSON_Compare(other, j, true));
+    cJSON_Delete(other);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err_text e = {.text = ""};
@@ -54,8 +63,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* Once the check has passed a text, the parser behind it takes it too. */
     require(err == SQ_OK || err == SQ_ERR_INVALID || err == SQ_ERR_TOO_LARGE);
     require(err ? !j && e.text[0] && text_is_utf8(e.text, strlen(e.text)) : j != NULL);
-    if (j)
+    if (j) {
         check_round_trip(j);
+        check_against_cjson(data, size, j);
+    }
     json_free(j);
     return 0;
 }

@@ -11,13 +11,14 @@ local tag = call('LINDEX', claimed, 0)
 if not tag or string.match(tag, '^[^:]*') ~= ARGV[4] then
   return { 'gone' }
 end
+check_types()
 local idem_ms, reply_ms = ARGV[5], ARGV[6]
 local accepted, duplicates, rejected = 0, 0, 0
 local queues, senders = {}, {}
 
 local function answer(queue, text)
   if queue ~= '' and text ~= '' then
-    call('RPUSH', P .. 'reply:' .. queue, text)
+    tell('RPUSH', P .. 'reply:' .. queue, text)
     call('PEXPIRE', P .. 'reply:' .. queue, reply_ms)
   end
 end
@@ -120,7 +121,10 @@ for q, ids in pairs(queues) do
   call('RPUSH', q, unpack(ids))
 end
 for sender in pairs(senders) do
-  give_turn(sender)
+  if not give_turn(sender) then
+    -- Its turn may come tomorrow only: show now that more wait.
+    call('HSET', P .. 'sender:' .. sender, 'waiting', waiting(sender), '_shown', '')
+  end
 end
 call('DEL', claimed)
 return { 'ok', accepted, duplicates, rejected }

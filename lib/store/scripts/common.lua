@@ -32,10 +32,21 @@ local function iso(ms)
 end
 local now_iso = iso(now)
 
+-- A script that fails midway keeps what it wrote, so that a key of another type, which somebody else
+-- must have written, has to fail it before: those that all messages share are looked at first, and
+-- what is only told to others (events, timelines, replies) is left out where it cannot be written.
+local function check_types()
+  call('XLEN', P .. 'rejected')
+  for _, key in ipairs({ 'delayed', 'dead', 'turn' }) do
+    call('ZCARD', P .. key)
+  end
+end
+local tell = redis.pcall
+
 -- One entry in the event stream; `final` ones are kept in the default mode too.
 local function event(final, type, ...)
   if EV == 'all' or (final and EV == 'final') then
-    call('XADD', P .. 'events', 'MAXLEN', '~', EVMAX, '*', 'type', type, 'at', now_iso, ...)
+    tell('XADD', P .. 'events', 'MAXLEN', '~', EVMAX, '*', 'type', type, 'at', now_iso, ...)
   end
 end
 
@@ -56,10 +67,19 @@ local function ready_key(sender, priority)
   return P .. 'ready:' .. sender .. ':' .. priority
 end
 
+-- How many messages of a sender wait for their turn.
+local function waiting(sender)
+  local n = 0
+  for priority = 1, 3 do
+    n = n + call('LLEN', ready_key(sender, priority))
+  end
+  return n
+end
+
 -- Makes a sender's turn come: at once, unless it stands in the turn already (perhaps later,
--- because of a cap).
+-- because of a cap). True if it did not.
 local function give_turn(sender)
-  call('ZADD', P .. 'turn', 'NX', int(now_us), sender)
+  return call('ZADD', P .. 'turn', 'NX', int(now_us), sender) == 1
 end
 
 -- Puts raw jobs of one worker's claimed list back where they came from, in their order.

@@ -17,6 +17,7 @@ for _ = 1, count do
   local old = call('HMGET', key, '_fingerprint', 'state')
   call('HSET', key, '_fingerprint', ARGV[i + 1], '_buckets', ARGV[i + 2], '_ignore_suppressed',
     ARGV[i + 3])
+  call('SADD', P .. 'senders', id)
   if not old[2] or (old[2] == 'broken' and old[1] ~= ARGV[i + 1]) then
     call('HSET', key, 'state', 'ok')
     call('HDEL', key, 'error_message')

@@ -7,13 +7,14 @@
 -- attempt (the recipient is throttled), 't' the sender is throttled for delay_ms (attempt not
 -- counted), 'b' the sender's credentials were refused (attempt not counted), 'x' released unsent
 -- (attempt not counted). refund '1': the request definitely never left.
--- Returns {'ok', recorded, stale}.
+-- Returns {'ok', recorded, stale, next_us}: when the next work is due, 0 = nothing waits.
 --
 -- The fence is the lease's number on the message, not the lease itself: a late "sent" is true
 -- evidence and is taken even after the lease was lost, as long as nobody else leased the message
 -- since. Everything else counts only while the message is still in this lease. Running twice finds
 -- another status and changes nothing.
 allow_oom()
+check_types()
 local retention, reply_ms, stats_ms = ARGV[4], ARGV[5], ARGV[6]
 local timeline_max, keep_content = ARGV[7], ARGV[8] == '1'
 local recorded, stale = 0, 0
@@ -25,14 +26,14 @@ end
 
 local function timeline(kind, id, o)
   if id ~= '' then
-    call('XADD', P .. 'timeline:' .. kind .. ':' .. id, 'MAXLEN', '~', timeline_max, '*', 'id', o.id,
+    tell('XADD', P .. 'timeline:' .. kind .. ':' .. id, 'MAXLEN', '~', timeline_max, '*', 'id', o.id,
       'status', o.status, 'channel', o.channel, 'provider', o.provider, 'at', now_iso)
     call('PEXPIRE', P .. 'timeline:' .. kind .. ':' .. id, retention)
   end
 end
 
 local function reply(queue, text)
-  call('RPUSH', P .. 'reply:' .. queue, text)
+  tell('RPUSH', P .. 'reply:' .. queue, text)
   call('PEXPIRE', P .. 'reply:' .. queue, reply_ms)
 end
 
@@ -86,7 +87,15 @@ local function later(o, attempts, first, fields)
   event(false, 'message.retrying', 'id', o.id, 'sender', o.sender, 'error_code', o.code)
 end
 
+-- What an operator paused stays paused, whatever its last transfers say.
+local function is_paused(sender)
+  return call('HGET', P .. 'sender:' .. sender, 'state') == 'paused'
+end
+
 local function park(sender, delay)
+  if is_paused(sender) then
+    return
+  end
   local bucket, pause = P .. 'bucket:sender:' .. sender, now_us + delay * 1000
   local old = call('HGET', bucket, 'pause')
   if not old or tonumber(old) < pause then
@@ -97,10 +106,13 @@ local function park(sender, delay)
   end
 end
 
+-- Its turn stays: the next claim shows how many wait, and takes the turn away.
 local function break_sender(sender, text)
+  if is_paused(sender) then
+    return
+  end
   call('HSET', P .. 'sender:' .. sender, 'state', 'broken', 'error_message', text,
     '_shown', '')
-  call('ZREM', P .. 'turn', sender)
 end
 
 local function record(o, m, first, fields)
@@ -131,7 +143,15 @@ for _ = 1, tonumber(ARGV[9]) do
   -- What did not go well has error_code and error_message as its first fields.
   o.code = fields >= 2 and ARGV[i + 14] or ''
   o.text = fields >= 4 and ARGV[i + 16] or ''
-  local m = call('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority')
+  local m = call('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority', 'sender',
+    'provider', 'channel')
+  -- Of a message that cannot be read, or whose sender is configured no more, the hash knows.
+  if o.sender == '' then
+    o.sender, o.channel = m[6] or '', m[8] or o.channel
+  end
+  if o.provider == 'none' then
+    o.provider = m[7] or o.provider
+  end
   local mine = m[2] == ARGV[i + 2]
   if mine and (m[1] == 'sending' or (o.kind == 's' and (m[1] == 'queued' or m[1] == 'scheduled')))
   then
@@ -172,4 +192,4 @@ end
 if first_count then
   call('PEXPIRE', day, stats_ms)
 end
-return { 'ok', recorded, stale }
+return { 'ok', recorded, stale, int(next_due()) }

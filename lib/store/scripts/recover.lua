@@ -22,8 +22,11 @@ for _ = 1, tonumber(ARGV[8]) do
 end
 local fields = tonumber(ARGV[i]) * 2
 call('ZADD', workers, int(now + lease_ms), W)
-call('HSET', P .. 'worker:' .. name, unpack(ARGV, i + 1, i + fields))
+call('HSET', P .. 'worker:' .. name, '_id', W, unpack(ARGV, i + 1, i + fields))
 call('PEXPIRE', P .. 'worker:' .. name, 2 * lease_ms)
+-- The names of those hashes, so that nobody needs to search all keys for them.
+call('ZADD', P .. 'worker_names', int(now + 2 * lease_ms), name)
+call('ZREMRANGEBYSCORE', P .. 'worker_names', '-inf', int(now))
 i = i + fields + 1
 local rejected_ms, dead_ms = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
 

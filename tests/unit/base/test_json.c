@@ -324,7 +324,7 @@ static void test_canonical(void **state)
     assert_canonical("\"\\u0041\\/\\u00e9\\u001f\\u0008\\\"\"", "\"A/\xc3\xa9\\u001f\\b\\\"\"");
     assert_canonical("[true,false,null,\"\"]", "[true,false,null,\"\"]");
     assert_canonical("[9007199254740993,123456789012,1e300,0.1,3.141592653589793]",
-                     "[9007199254740992,123456789012,1e+300,0.1,3.141592653589793]");
+                     "[9007199254740993,123456789012,1e+300,0.1,3.141592653589793]");
 }
 
 static void test_print_keeps_the_order(void **state)
@@ -336,6 +336,30 @@ static void test_print_keeps_the_order(void **state)
     json_print(j, &b);
     assert_string_equal(buf_str(&b), "{\"b\":[1,{\"x\":\"\\n\"}],\"a\":2}");
     buf_free(&b);
+    json_free(j);
+}
+
+static void test_print_keeps_digits(void **state)
+{
+    static const char text[] = "[12345678901234567890,1.10,-0,1E2,9007199254740993]";
+    cJSON *j = parse_good(text);
+    struct buf b = {0};
+
+    (void)state;
+    json_print(j, &b);
+    assert_string_equal(buf_str(&b), text);
+    buf_free(&b);
+    json_free(j);
+}
+
+/* Every escape after every other, and quotes that are not the end. */
+static void test_escapes_are_read(void **state)
+{
+    cJSON *j = parse_good("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00e9\\u20ac\\ud83d\\ude00\\\\\"");
+
+    (void)state;
+    assert_string_equal(j->valuestring,
+                        "\"\\/\b\f\n\r\tA\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\\");
     json_free(j);
 }
 
@@ -433,6 +457,8 @@ int main(void)
         cmocka_unit_test(test_strings_arrive_decoded),
         cmocka_unit_test(test_canonical),
         cmocka_unit_test(test_print_keeps_the_order),
+        cmocka_unit_test(test_print_keeps_digits),
+        cmocka_unit_test(test_escapes_are_read),
         cmocka_unit_test(test_numbers_read_back_equal),
         cmocka_unit_test(test_writer_sets_commas),
         cmocka_unit_test(test_writer_escapes_and_mends),

@@ -196,8 +196,10 @@ static inline void peer_start(struct peer *p, struct event_base *base)
 
 static inline void peer_stop(struct peer *p)
 {
-    while (p->open != NULL)
-        peer_drop(p->open, false);
+    for (struct peer_connection *c = p->open, *next; c != NULL; c = next) {
+        next = c->next;
+        peer_drop(c, false);
+    }
     evconnlistener_free(p->listener);
     free(p->last);
 }

@@ -83,7 +83,7 @@ static void start_server(struct fixture *f)
     out = fdopen(fds[0], "r");
     while (f->port == 0 && fgets(line, sizeof(line), out) != NULL)
         if (strncmp(line, "ACCEPT", 6) == 0)
-            f->port = atoi(strrchr(line, ':') + 1);
+            f->port = (int)strtol(strrchr(line, ':') + 1, NULL, 10);
     assert_true(f->port > 0);
     fclose(out);
 }

@@ -79,7 +79,7 @@ static void test_secrets_are_masked(void **state)
 static void test_long_texts_are_cut_at_a_character(void **state)
 {
     struct fixture f;
-    struct outcome o = {.text = "HTTP 400"};
+    struct outcome o = {.kind = OUTCOME_FAILED, .text = "HTTP 400"};
     char said[2001];
 
     (void)state;

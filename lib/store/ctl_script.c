@@ -1,0 +1,16 @@
+/* The scripts of the operator's tool, as text. */
+#include "ctl_script.h"
+
+#include "scripts_embedded.h"
+
+static const char *const texts[] = {
+    [CTL_SCRIPT_RETRY] = script_ctl_retry,
+    [CTL_SCRIPT_SENDER] = script_ctl_sender,
+    [CTL_SCRIPT_REQUEUE] = script_ctl_requeue,
+    [CTL_SCRIPT_PURGE] = script_ctl_purge,
+};
+
+const char *ctl_script_text(enum ctl_script s)
+{
+    return texts[s];
+}
