@@ -126,7 +126,7 @@ PROVIDERS = [
     Provider(
         "teams", "teams", "19:abc@thread.tacv2",
         {"tenant_id": "t1", "app_id": "app1", "app_password": "app-secret"}, "app_password",
-        "/v3/conversations/19%3Aabc%40thread.tacv2/activities", "1700000000002",
+        "/v3/conversations/19%3Aabc%40thread.tacv2/activities", "1700000000001",
         Answer(403, {"error": {"code": "MessageWritesBlocked", "message": "Why"}},
                code="conversation_required"),
         Answer(412, {"error": {"code": "PreconditionFailed", "message": "Why"}}),
