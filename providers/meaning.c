@@ -6,9 +6,11 @@
 
 const struct meaning *meaning_find(struct meaning_table t, const char *code)
 {
-    for (size_t i = 0; code && i < t.count; i++) {
-        if (text_eq(t.rows[i].code, code))
-            return &t.rows[i];
+    const struct meaning *row = t.rows;
+
+    for (size_t i = 0; code && i < t.count; i++, row++) {
+        if (text_eq(row->code, code))
+            return row;
     }
     return NULL;
 }

@@ -137,9 +137,11 @@ static cJSON *read_cards(const char *text)
     if ((*start != '{' && *start != '[') ||
         json_parse(start, strlen(start), &json_limits, &json, NULL))
         return NULL;
-    cards = is_card(json) || cJSON_GetArraySize(json) > 0;
-    if (!is_card(json))
-        cJSON_ArrayForEach(item, json) cards &= cJSON_IsArray(json) && is_card(item);
+    cards = is_card(json) || (cJSON_IsArray(json) && json->child);
+    cJSON_ArrayForEach(item, is_card(json) ? NULL : json)
+    {
+        cards &= is_card(item);
+    }
     if (cards)
         return json;
     json_free(json);
@@ -177,10 +179,14 @@ static void write_attachments(const struct message *m, const cJSON *cards, struc
         return;
     json_key(b, "attachments");
     json_open(b, '[');
-    if (is_card(cards))
+    if (is_card(cards)) {
         write_card(cards, b);
-    else
-        cJSON_ArrayForEach(card, cards) write_card(card, b);
+    } else {
+        cJSON_ArrayForEach(card, cards)
+        {
+            write_card(card, b);
+        }
+    }
     for (unsigned i = 0; i < m->list[MSG_MEDIA].count; i++)
         write_image(m->list[MSG_MEDIA].items[i], NULL, NULL, b);
     for (unsigned i = 0; i < m->attachment_count; i++)

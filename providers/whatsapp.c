@@ -232,7 +232,7 @@ static enum sq_err check_message(const struct build_ctx *ctx, const struct messa
 static enum sq_err whatsapp_build(const struct build_ctx *ctx, const struct message *m,
                                   struct request *r, struct err_text *e)
 {
-    struct chat_step s, *step = is_template(m) ? NULL : &s;
+    struct chat_step s = {.kind = CHAT_TEXT}, *step = is_template(m) ? NULL : &s;
     enum sq_err err = check_message(ctx, m, e);
 
     if (err)
