@@ -84,8 +84,8 @@ static void add_accept(struct store *s, const struct store_accept *j)
     add_fields(s, j->fields, j->field_count);
 }
 
-enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs, size_t count,
-                         store_accept_cb cb, void *arg)
+enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs,
+                         size_t count, store_accept_cb cb, void *arg)
 {
     args_begin(s, SCRIPT_ACCEPT);
     args_int(s, (int64_t)tag);
@@ -141,7 +141,8 @@ static void deliver_claim(struct store *s, struct store_call *call, enum store_s
     free(items);
 }
 
-enum sq_err store_claim(struct store *s, const struct store_claim *req, store_claim_cb cb, void *arg)
+enum sq_err store_claim(struct store *s, const struct store_claim *req, store_claim_cb cb,
+                        void *arg)
 {
     args_begin(s, SCRIPT_CLAIM);
     args_int(s, req->want);
@@ -169,7 +170,8 @@ static void deliver_start(struct store *s, struct store_call *call, enum store_s
     cb(st, st == STORE_OK && reply_int(reply_at(r, 1), 0) == 1, call->arg);
 }
 
-enum sq_err store_start(struct store *s, const char *id, int64_t fence, store_start_cb cb, void *arg)
+enum sq_err store_start(struct store *s, const char *id, int64_t fence, store_start_cb cb,
+                        void *arg)
 {
     args_begin(s, SCRIPT_START);
     args_int(s, 1);
@@ -191,7 +193,7 @@ static void deliver_finish(struct store *s, struct store_call *call, enum store_
 }
 
 static const char *const kind_text[] = {
-    [FINISH_SENT] = "s",  [FINISH_FAILED] = "f",    [FINISH_RETRY] = "r",   [FINISH_WAIT] = "w",
+    [FINISH_SENT] = "s",      [FINISH_FAILED] = "f", [FINISH_RETRY] = "r",   [FINISH_WAIT] = "w",
     [FINISH_THROTTLED] = "t", [FINISH_BROKEN] = "b", [FINISH_RELEASE] = "x",
 };
 
