@@ -41,7 +41,8 @@ struct dispatch_stage {
 
 /* --- beginning --- */
 
-static void settle(struct dispatch_stage *d, struct attempt *t, enum error_code code, const char *why)
+static void settle(struct dispatch_stage *d, struct attempt *t, enum error_code code,
+                   const char *why)
 {
     t->refund = true;
     outcome_set(&t->outcome, OUTCOME_FAILED, code, "%s", why);
@@ -211,7 +212,7 @@ static void on_claimed(enum store_status st, const struct store_claims *c, void 
         for (size_t i = 0; i < c->count; i++)
             hold(d, &c->items[i]);
         d->next_us = c->next_us;
-        if (c->count == 0)
+        if (c->count == 0 && c->next_us != 0 && c->next_us <= c->now_us)
             d->pause_until_us = loop_now_us(d->loop) + EMPTY_PAUSE_US;
         if (c->unknown_senders)
             d->ops.unknown_senders(d->ops.arg);

@@ -9,7 +9,8 @@
 struct record_stage;
 
 struct record_ops {
-    void (*recorded)(void *arg);                  /* a batch is in Redis: something may be due now */
+    /* A batch is in Redis; next_us: Redis time of the next due work, 0 = none waits. */
+    void (*recorded)(int64_t next_us, void *arg);
     void (*fenced)(void *arg);
     void (*problem)(const char *what, void *arg); /* Redis refused; tried again soon */
     void *arg;

@@ -91,7 +91,7 @@ enum sq_err store_register(struct store *s, const struct store_field *fields, si
 /* Renews the lease and publishes NS:worker:<name>. */
 enum sq_err store_beat(struct store *s, const struct store_field *fields, size_t count,
                        store_recover_cb cb, void *arg) SQ_MUST_CHECK;
-/* Gives up the identity at a clean exit: nothing may be leased any more. */
+/* Gives up the identity at an exit; what is still leased goes to the next worker at once. */
 void store_unregister(struct store *s);
 
 /* --- configure --- */
@@ -232,7 +232,12 @@ struct store_finish {
     size_t field_count;
 };
 
-typedef void (*store_finish_cb)(enum store_status st, unsigned recorded, unsigned stale, void *arg);
+struct store_finished {
+    unsigned recorded, stale;
+    int64_t next_us; /* Redis time of the next due work; 0 = none waits */
+};
+
+typedef void (*store_finish_cb)(enum store_status st, const struct store_finished *f, void *arg);
 
 enum sq_err store_finish(struct store *s, const struct store_finish *items, size_t count,
                          store_finish_cb cb, void *arg) SQ_MUST_CHECK;

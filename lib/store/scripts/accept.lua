@@ -125,7 +125,10 @@ for q, ids in pairs(queues) do
   put('RPUSH', q, ids)
 end
 for sender in pairs(senders) do
-  give_turn(sender)
+  if not give_turn(sender) then
+    -- Its turn may come tomorrow only: show now that more wait.
+    tell('HSET', P .. 'sender:' .. sender, 'waiting', waiting(sender), '_shown', '')
+  end
 end
 call('DEL', claimed)
 return { 'ok', accepted, duplicates, rejected }

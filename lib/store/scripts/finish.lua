@@ -7,7 +7,7 @@
 -- attempt (the recipient is throttled), 't' the sender is throttled for delay_ms (attempt not
 -- counted), 'b' the sender's credentials were refused (attempt not counted), 'x' released unsent
 -- (attempt not counted). refund '1': the request definitely never left.
--- Returns {'ok', recorded, stale}.
+-- Returns {'ok', recorded, stale, next_us}: when the next work is due, 0 = nothing waits.
 --
 -- The fence is the lease's number on the message, not the lease itself: a late "sent" is true
 -- evidence and is taken even after the lease was lost, as long as nobody else leased the message
@@ -150,9 +150,12 @@ for _ = 1, tonumber(ARGV[9]) do
   o.text = fields >= 4 and ARGV[i + 16] or ''
   local m = tell('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority', 'sender',
     'provider', 'channel', 'sending_at')
+  -- Of a message that cannot be read, or whose sender is configured no more, the hash knows.
   if o.sender == '' then
-    -- Its stored content could not be read: the hash still knows where it belongs.
-    o.sender, o.provider, o.channel = m[6] or '', m[7] or o.provider, m[8] or o.channel
+    o.sender, o.channel = m[6] or '', m[8] or o.channel
+  end
+  if o.provider == 'none' then
+    o.provider = m[7] or o.provider
   end
   local mine = m[2] == ARGV[i + 2]
   if mine and (m[1] == 'sending' or (o.kind == 's' and (m[1] == 'queued' or m[1] == 'scheduled')))
@@ -199,4 +202,4 @@ end
 if first_count then
   call('PEXPIRE', day, stats_ms)
 end
-return { 'ok', recorded, stale }
+return { 'ok', recorded, stale, int(next_due()) }

@@ -393,7 +393,8 @@ static void test_of_an_unreadable_message(void **state)
 
     LIMIT(r, .concurrency = 1);
     claim_one(r);
-    f.sender = f.provider = f.channel = "";
+    f.sender = f.channel = "";
+    f.provider = "none";
     assert_int_equal(worker_finish_all(r->a, &f, 1), STORE_OK);
     assert_int_equal(PLACES(r), 0);
     assert_string_equal(REDIS(r->g, "HMGET", today(r), "sender:s:failed", "provider:sandbox:failed",

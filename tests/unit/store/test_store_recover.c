@@ -118,13 +118,21 @@ static void test_refused_registrations_leave_nothing(void **state)
     assert_non_null(strstr(REDIS(r->g, "INFO", "commandstats"), "cmdstat_smembers:calls=1,"));
 }
 
+/* What it still holds when it leaves is the next one's at once. */
 static void test_unregister(void **state)
 {
     struct store_rig *r = *state;
     struct worker *b = store_rig_second(r);
 
+    queue_n(r, "m", 1, "s", PRIORITY_NORMAL);
+    worker_claim(r->a, 1);
+    take_n(r, r->a, 1);
     store_unregister(r->a->store);
+    assert_int_equal(worker_claim(r->a, 1), STORE_FENCED);
     assert_int_equal(worker_beat(r->a), STORE_FENCED);
+    assert_int_equal(worker_beat(b), STORE_OK);
+    assert_int_equal(b->jobs, 1);
+    assert_int_equal(b->messages, 1);
     assert_string_equal(REDIS(r->g, "ZRANGE", "t:workers", "0", "-1"), store_worker_id(b->store));
     assert_string_equal(REDIS(r->g, "EXISTS", "t:worker:alpha"), "0");
 }

@@ -147,13 +147,14 @@ static inline void on_worker_started(enum store_status st, bool ok, void *arg)
     worker_done(w, st);
 }
 
-static inline void on_worker_finished(enum store_status st, unsigned recorded, unsigned stale,
+static inline void on_worker_finished(enum store_status st, const struct store_finished *f,
                                       void *arg)
 {
     struct worker *w = arg;
 
-    w->recorded = recorded;
-    w->stale = stale;
+    w->recorded = f->recorded;
+    w->stale = f->stale;
+    w->next_us = f->next_us;
     worker_done(w, st);
 }
 
