@@ -203,11 +203,9 @@ static void test_bell(void **state)
 {
     struct store_rig *r = *state;
     struct worker *b = store_rig_second(r);
-    const char *subscribers;
 
-    do
-        subscribers = REDIS(r->g, "PUBSUB", "NUMSUB", "t:bell");
-    while (strcmp(subscribers, "t:bell 2") != 0);
+    while (strcmp(REDIS(r->g, "PUBSUB", "NUMSUB", "t:bell"), "t:bell 2") != 0)
+        rig_turn(r->g);
     queue_n(r, "m", 3, "s", PRIORITY_NORMAL);
     assert_int_equal(worker_claim(r->a, 3), STORE_OK);
     assert_string_equal(REDIS(r->g, "PUBLISH", "t:bell", "x"), "2");

@@ -203,7 +203,7 @@ static void test_recovery_rings_the_bell(void **state)
     struct worker *b = store_rig_second(r);
 
     while (strcmp(REDIS(r->g, "PUBSUB", "NUMSUB", "t:bell"), "t:bell 2") != 0)
-        ;
+        rig_turn(r->g);
     claim_one(r);
     kill_worker(r, r->a);
     worker_beat(b);

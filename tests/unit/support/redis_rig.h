@@ -23,6 +23,7 @@ struct rig {
     struct redis_sync *redis;
     struct loop *loop;
     struct timer *guard; /* fails the test instead of hanging */
+    struct timer *turn;  /* ends a turn in which nothing happens */
     struct buf texts[RIG_TEXTS];
     unsigned next_text;
 };
@@ -74,6 +75,18 @@ static inline void on_rig_guard(void *arg)
     fail_msg("nothing happened for too long");
 }
 
+static inline void on_rig_turn(void *arg)
+{
+    loop_stop(((struct rig *)arg)->loop);
+}
+
+/* Lets the loop do what it has to do: for what Redis alone knows, and the test asks for again. */
+static inline void rig_turn(struct rig *g)
+{
+    timer_set_us(g->turn, 1000);
+    loop_run(g->loop);
+}
+
 static inline int rig_group_setup(void **state)
 {
     struct rig *g = calloc(1, sizeof(*g));
@@ -103,11 +116,13 @@ static inline void rig_begin(struct rig *g)
     g->loop = loop_new();
     g->guard = timer_new(g->loop, on_rig_guard, g);
     timer_set_us(g->guard, 20 * 1000000);
+    g->turn = timer_new(g->loop, on_rig_turn, g);
 }
 
 static inline void rig_end(struct rig *g)
 {
     timer_free(g->guard);
+    timer_free(g->turn);
     loop_free(g->loop);
 }
 
