@@ -138,10 +138,8 @@ static cJSON *read_cards(const char *text)
         json_parse(start, strlen(start), &json_limits, &json, NULL))
         return NULL;
     cards = is_card(json) || (cJSON_IsArray(json) && json->child);
-    cJSON_ArrayForEach(item, is_card(json) ? NULL : json)
-    {
+    for (item = is_card(json) ? NULL : json->child; item; item = item->next)
         cards &= is_card(item);
-    }
     if (cards)
         return json;
     json_free(json);
