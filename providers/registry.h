@@ -16,7 +16,16 @@
     X(ses)                                                                                         \
     X(smtp)                                                                                        \
     X(twilio)                                                                                      \
-    X(webhook)
+    X(webhook)                                                                                     \
+    X(vonage)                                                                                      \
+    X(telnyx)                                                                                      \
+    X(whatsapp)                                                                                    \
+    X(messenger)                                                                                   \
+    X(instagram)                                                                                   \
+    X(slack)                                                                                       \
+    X(teams)                                                                                       \
+    X(telegram)                                                                                    \
+    X(tiktok)
 
 #define PROVIDER_DECLARE(name) extern const struct provider provider_##name;
 PROVIDER_LIST(PROVIDER_DECLARE)

@@ -86,8 +86,8 @@ static void add_accept(struct store *s, const struct store_accept *j)
     add_fields(s, j->fields, j->field_count);
 }
 
-enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs, size_t count,
-                         store_accept_cb cb, void *arg)
+enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs,
+                         size_t count, store_accept_cb cb, void *arg)
 {
     args_begin(s, SCRIPT_ACCEPT);
     args_int(s, (int64_t)tag);
@@ -104,8 +104,8 @@ enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accep
 #define CLAIM_HEAD 4 /* 'ok', now, next, unknown */
 #define CLAIM_ITEM 2
 
-/* "<fence> <attempts> <slot_us> <flags> <id>" and the packed message. An entry of another form keeps
- * a NULL id. */
+/* "<fence> <attempts> <slot_us> <flags> <id>" and the packed message. An entry of another form
+ * keeps a NULL id. */
 static void read_claimed(const struct redisReply *r, size_t at, struct store_claimed *ret)
 {
     const char *head = reply_str(reply_at(r, at), NULL);
@@ -151,7 +151,8 @@ static void deliver_claim(struct store *s, struct store_call *call, enum store_s
     free(items);
 }
 
-enum sq_err store_claim(struct store *s, const struct store_claim *req, store_claim_cb cb, void *arg)
+enum sq_err store_claim(struct store *s, const struct store_claim *req, store_claim_cb cb,
+                        void *arg)
 {
     args_begin(s, SCRIPT_CLAIM);
     args_int(s, req->want);
@@ -179,7 +180,8 @@ static void deliver_start(struct store *s, struct store_call *call, enum store_s
     cb(st, st == STORE_OK && reply_int(reply_at(r, 1), 0) == 1, call->arg);
 }
 
-enum sq_err store_start(struct store *s, const char *id, int64_t fence, store_start_cb cb, void *arg)
+enum sq_err store_start(struct store *s, const char *id, int64_t fence, store_start_cb cb,
+                        void *arg)
 {
     args_begin(s, SCRIPT_START);
     args_int(s, 1);
@@ -205,7 +207,7 @@ static void deliver_finish(struct store *s, struct store_call *call, enum store_
 }
 
 static const char *const kind_text[] = {
-    [FINISH_SENT] = "s",  [FINISH_FAILED] = "f",    [FINISH_RETRY] = "r",   [FINISH_WAIT] = "w",
+    [FINISH_SENT] = "s",      [FINISH_FAILED] = "f", [FINISH_RETRY] = "r",   [FINISH_WAIT] = "w",
     [FINISH_THROTTLED] = "t", [FINISH_BROKEN] = "b", [FINISH_RELEASE] = "x",
 };
 

@@ -375,7 +375,8 @@ class Stand:
                    b"list": lambda k: raw.lrange(k, 0, -1),
                    b"zset": lambda k: raw.zrange(k, 0, -1), b"stream": raw.xrange}
         for key in raw.scan_iter(count=1000):
-            found += [key, repr(readers[raw.type(key)](key)).encode()]
+            read = readers.get(raw.type(key))  # none: it has just gone
+            found += [key, repr(read(key)).encode() if read else b""]
         return b"\n".join(found)
 
     def stats(self):

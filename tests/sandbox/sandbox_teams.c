@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define SCOPE "https://api.botframework.com/.default"
+#define TOKEN "teams-token-" /* what every token begins with that was given here */
 
 /* --- token --- */
 
@@ -30,7 +31,7 @@ static void answer_token(struct exchange *x)
 {
     const struct form *f = exchange_form(x);
     struct buf *out;
-    char token[32];
+    char token[96];
 
     x->delivers = false;
     if (!f || !exchange_is(x, "POST"))
@@ -45,7 +46,7 @@ static void answer_token(struct exchange *x)
         token_error(x, 400, "invalid_scope", "AADSTS70011: the scope is not valid.");
     else {
         out = exchange_begin(x, 200);
-        snprintf(token, sizeof(token), "teams-token-%llu", (unsigned long long)exchange_serial(x));
+        snprintf(token, sizeof(token), TOKEN "%.64s", form_get(f, "client_id"));
         json_key_str(out, "token_type", "Bearer");
         json_key_int(out, "expires_in", 3599);
         json_key_str(out, "access_token", token);
@@ -149,7 +150,7 @@ static void teams_answer(struct exchange *x)
         answer_token(x);
     else if (!read_path(x, &path) || !exchange_is(x, "POST"))
         teams_error(x, 404, "NotFound", "no such resource");
-    else if (!credential_is_good(exchange_bearer(x)))
+    else if (!credential_is_good(exchange_bearer(x)) || !text_starts(exchange_bearer(x), TOKEN))
         teams_error(x, 401, "Unauthorized", "Authorization has been denied for this request.");
     else
         answer_activity(x, &path);
