@@ -56,7 +56,8 @@ static struct build_ctx context(const struct transfer_stage *s, const struct att
     return (struct build_ctx){.sender = t->sender,
                               .progress = &t->progress,
                               .now_ms = loop_wall_ms(s->loop),
-                              .message_id = t->message.id};
+                              .message_id = t->message.id,
+                              .message = &t->message};
 }
 
 /* No whole answer came. The first step's request that never left can be repeated at no risk. */

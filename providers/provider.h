@@ -25,7 +25,43 @@ struct build_ctx {
     const struct progress *progress; /* step and what earlier steps carried */
     const char *access_token;        /* OAuth token where the provider asked for one, else NULL */
     int64_t now_ms;                  /* wall clock: for signatures' timestamps */
-    const char *message_id;          /* for classify, which does not see the message */
+    const char *message_id;          /* for classify where `message` is NULL */
+    const struct message *message; /* for classify of a send of several steps; may be NULL there */
+};
+
+/* How a sender gets ctx->access_token. */
+enum oauth_grant {
+    OAUTH_CLIENT_CREDENTIALS, /* client_id, client_secret */
+    OAUTH_REFRESH_TOKEN,      /* client_id, client_secret, refresh_token, which the answer may
+                                 replace by a new one */
+    OAUTH_SERVICE_ACCOUNT,    /* service_account signs an assertion, for `subject` if given */
+};
+
+#define OAUTH_URL_MAX 512
+
+/* What the token request is made of. Pointers borrow from the sender, or are static. */
+struct provider_oauth {
+    enum oauth_grant grant;
+    char token_url[OAUTH_URL_MAX]; /* the provider's own; a sender's token_endpoint replaces it */
+    const char *scope;             /* space-separated, or NULL */
+    const char *client_id, *client_secret;
+    const char *refresh_token;   /* OAUTH_REFRESH_TOKEN */
+    const char *service_account; /* OAUTH_SERVICE_ACCOUNT: the key file's JSON */
+    const char *subject;         /* the account to act for, or NULL */
+};
+
+/* What a limit counts: messages, the recipients in them, or SMS segments. */
+enum limit_unit { LIMIT_MESSAGES, LIMIT_RECIPIENTS, LIMIT_SEGMENTS };
+
+/* The limits that a provider publishes: defaults of a sender's `limits`, in the words that these
+ * take in the configuration. NULL = none published. */
+struct provider_limits {
+    const char *rate;      /* "80/s" */
+    const char *day;       /* "2000/day rolling" */
+    const char *recipient; /* "1/s" */
+    enum limit_unit unit;
+    const char *source; /* the page that says so */
+    const char *date;   /* when it was read: "2026-11" */
 };
 
 struct provider {
@@ -33,8 +69,12 @@ struct provider {
     const char *base_url; /* default endpoint, no trailing slash; NULL = endpoint is required */
     unsigned channels;    /* CHANNEL_BITs it can serve */
     const struct provider_setting *settings; /* ends with name == NULL */
+    const struct provider_limits *limits;    /* NULL = none published */
     /* Checks a sender's settings together, beyond what the table says. May be NULL. */
     enum sq_err (*check)(const struct sender *s, struct err_text *e);
+    /* Describes the token that build needs as ctx->access_token. *ret comes zeroed; false = this
+     * sender needs none. NULL for a provider without OAuth. */
+    bool (*oauth)(const struct sender *s, struct provider_oauth *ret);
     /* Builds the request of ctx->progress->step. Failure = the message cannot be expressed here:
      * it fails with e->code (default validation_error) and e->text. */
     enum sq_err (*build)(const struct build_ctx *ctx, const struct message *m,

@@ -9,7 +9,16 @@
     X(sandbox)                                                                                     \
     X(sendgrid)                                                                                    \
     X(twilio)                                                                                      \
-    X(webhook)
+    X(webhook)                                                                                     \
+    X(vonage)                                                                                      \
+    X(telnyx)                                                                                      \
+    X(whatsapp)                                                                                    \
+    X(messenger)                                                                                   \
+    X(instagram)                                                                                   \
+    X(slack)                                                                                       \
+    X(teams)                                                                                       \
+    X(telegram)                                                                                    \
+    X(tiktok)
 
 #define PROVIDER_DECLARE(name) extern const struct provider provider_##name;
 PROVIDER_LIST(PROVIDER_DECLARE)
