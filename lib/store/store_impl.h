@@ -14,7 +14,6 @@ enum script {
     SCRIPT_FINISH,
     SCRIPT_RECOVER,
     SCRIPT_CONFIGURE,
-    SCRIPT_LEAVE,
     SCRIPT_COUNT
 };
 

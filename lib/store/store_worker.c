@@ -22,6 +22,7 @@ static void deliver_recover(struct store *s, struct store_call *call, enum store
     struct store_recovered out = {0};
     struct store_adopted *adopted = NULL;
 
+    s->refused = st == STORE_ERROR || st == STORE_AGAIN;
     if (st == STORE_OK) {
         size_t n = reply_count(r);
 
@@ -48,7 +49,7 @@ static void deliver_recover(struct store *s, struct store_call *call, enum store
 }
 
 static enum sq_err send_recover(struct store *s, bool fresh, const struct store_field *fields,
-                                size_t count, const char *const *keep, size_t keep_count,
+                                size_t count, const struct store_lease *keep, size_t keep_count,
                                 store_recover_cb cb, void *arg)
 {
     args_begin(s, SCRIPT_RECOVER);
@@ -57,8 +58,10 @@ static enum sq_err send_recover(struct store *s, bool fresh, const struct store_
     args_str(s, fresh ? "new" : "beat");
     args_str(s, fresh ? buf_str(&s->retire) : "");
     args_int(s, (int64_t)keep_count);
-    for (size_t i = 0; i < keep_count; i++)
-        args_str(s, keep[i]);
+    for (size_t i = 0; i < keep_count; i++) {
+        args_str(s, keep[i].id);
+        args_int(s, keep[i].fence);
+    }
     args_int(s, (int64_t)count);
     for (size_t i = 0; i < count; i++) {
         args_str(s, fields[i].name);
@@ -70,17 +73,21 @@ static enum sq_err send_recover(struct store *s, bool fresh, const struct store_
 }
 
 enum sq_err store_register(struct store *s, const struct store_field *fields, size_t count,
-                           const char *const *keep_ids, size_t keep_count, store_recover_cb cb,
+                           const struct store_lease *keep, size_t keep_count, store_recover_cb cb,
                            void *arg)
 {
     if (!store_is_up(s))
         return SQ_ERR_STATE;
     /* A registration whose answer got lost may have run or not: its identity and all before it stay
-     * on the list until one is known to have retired them. */
-    buf_adds(&s->retire, s->worker_id);
-    buf_addc(&s->retire, ' ');
-    random_hex(16, s->worker_id);
-    return send_recover(s, true, fields, count, keep_ids, keep_count, cb, arg);
+     * on the list until one is known to have retired them. One that Redis refused is tried again as
+     * it was, or a Redis that refuses for hours would make the list grow for hours. */
+    if (!s->refused || s->retire.len == 0) {
+        buf_adds(&s->retire, s->worker_id);
+        buf_addc(&s->retire, ' ');
+        random_hex(16, s->worker_id);
+    }
+    s->refused = false;
+    return send_recover(s, true, fields, count, keep, keep_count, cb, arg);
 }
 
 enum sq_err store_beat(struct store *s, const struct store_field *fields, size_t count,
@@ -89,18 +96,40 @@ enum sq_err store_beat(struct store *s, const struct store_field *fields, size_t
     return send_recover(s, false, fields, count, NULL, 0, cb, arg);
 }
 
-static void deliver_left(struct store *s, struct store_call *call, enum store_status st,
-                         const struct redisReply *r)
+#define KEY_COMMAND_EXTRA 3
+
+/* VERB key extra..., up to a NULL. */
+static void send_key_command(struct store *s, const char *verb, enum key_kind kind,
+                             const char *part, const char *const extra[KEY_COMMAND_EXTRA])
 {
-    (void)s, (void)call, (void)st, (void)r;
+    struct buf key = {0};
+    const char *argv[2 + KEY_COMMAND_EXTRA] = {verb};
+    size_t lens[2 + KEY_COMMAND_EXTRA] = {strlen(verb)};
+    int argc = 2;
+
+    key_make(&key, s->ns, kind, part);
+    argv[1] = key.data;
+    lens[1] = key.len;
+    for (unsigned i = 0; i < KEY_COMMAND_EXTRA && extra[i] != NULL; i++, argc++) {
+        argv[argc] = extra[i];
+        lens[argc] = strlen(extra[i]);
+    }
+    if (redis_link_command(s->link, NULL, NULL, argc, argv, lens) != SQ_OK)
+        s->error[0] = '\0'; /* the link is down: the lease will run out by itself */
+    buf_free(&key);
 }
 
 void store_unregister(struct store *s)
 {
-    args_begin(s, SCRIPT_LEAVE);
-    args_str(s, s->worker_name);
-    if (args_send(s, SCRIPT_LEAVE, deliver_left, NULL, NULL) != SQ_OK)
-        s->error[0] = '\0'; /* the link is down: the lease will run out by itself */
+    /* The lease ends now rather than being forgotten: whatever is still held, be it by a claim
+     * whose answer is on its way, is brought back by the next worker that looks. */
+    const char *const now[KEY_COMMAND_EXTRA] = {"XX", "0", s->worker_id};
+    const char *const none[KEY_COMMAND_EXTRA] = {NULL};
+
+    if (!store_is_up(s))
+        return;
+    send_key_command(s, "ZADD", KEY_WORKERS, NULL, now);
+    send_key_command(s, "DEL", KEY_WORKER, s->worker_name, none);
 }
 
 /* --- configure --- */

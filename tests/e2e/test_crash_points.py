@@ -143,21 +143,6 @@ def test_crash_in_the_middle_of_the_load(stand, point):
     load.check(stand, unrecorded)
 
 
-@pytest.mark.parametrize("side", ["before", "after"])
-def test_crash_while_it_leaves(stand, side):
-    """SIGTERM, a transfer that outlasts the drain, and a death at the very last step."""
-    stand.sandbox.faults([{"times": 1, "action": {"kind": "hang"}}])
-    config = small_config(stand) | {"drain_timeout": "200ms"}
-    daemon = stand.daemon(config, {"SENDQ_CRASH": f"leave.{side}"}).start()
-    ids = stand.push(envelope())
-    stand.sandbox.wait_requests(1, "sandbox")
-    daemon.signal(signal.SIGTERM)
-    daemon.wait_exit()
-    stand.daemon(config).start()
-    stand.wait_final(ids)
-    check_all(stand, ids, accepted_by=stand.sandbox.ids("sandbox"))
-
-
 def test_each_restart_crashes_again(stand):
     """It dies at every start until it gets further: a message's attempts are not eternal."""
     stand.sandbox.faults([{"match": {"recipient": "lost@*"}, "action": {"kind": "reset"}},
