@@ -653,6 +653,17 @@ def test_suppressed_recipient(stand):
     check_all(stand, ids)
 
 
+def test_one_suppressed_recipient_of_several(stand):
+    stand.start()
+    stand.redis.sadd(stand.key("suppressed", "email"), "stop@example.com")
+    stand.push(*[{"id": name, "body": {"to": to, "subject": "Hi", "body_text": "Hello"}}
+                       for name, to in (("both", ["go@example.com", "Stop <stop@EXAMPLE.com>"]),
+                                        ("none", ["go@example.com", "go2@example.com"]))])
+    messages = stand.wait_final(["both", "none"])
+    assert messages["both"]["error_code"] == "suppressed"
+    assert messages["none"]["status"] == "sent"
+
+
 def test_suppression_is_read_when_it_is_sent(stand):
     stand.start()
     (message_id,) = stand.push(envelope(scheduled_at=time.time() + 1.0))
