@@ -136,6 +136,13 @@ static void on_attempt_done(struct attempt *t, void *arg)
 }
 
 /* A retry or a freed place may be the next thing due. */
+static void on_transfer_warning(const char *text, void *arg)
+{
+    struct engine *e = arg;
+
+    log_line(e->log, LOG_LVL_WARN, "token", "%s", text);
+}
+
 static void on_recorded(int64_t next_us, void *arg)
 {
     struct engine *e = arg;
@@ -376,6 +383,7 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
     const struct accept_ops accept = {on_batch_accepted, on_problem, e};
     const struct dispatch_ops dispatch = {
         on_room, on_begin, on_release, on_settled, on_unknown_senders, on_problem, e};
+    const struct transfer_ops transfer = {on_attempt_done, on_transfer_warning, e};
     const struct record_ops record = {on_recorded, on_intake_fenced, on_problem, e};
     const struct recover_ops recover = {on_status,  on_registered,   on_renewed, on_fenced,
                                         on_adopted, on_brought_back, on_problem, e};
@@ -383,7 +391,7 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
     e->intake = intake_new(e->loop, e->store, addr, c, &intake);
     e->accept = accept_new(e->loop, e->store, e->log, &accept);
     e->dispatch = dispatch_new(e->loop, e->store, &e->attempts, &dispatch);
-    e->transfer = transfer_new(e->loop, c, on_attempt_done, e);
+    e->transfer = transfer_new(e->loop, c, &transfer);
     e->record = record_new(e->loop, e->store, &e->attempts, e->log, &record);
     e->recover = recover_new(e->loop, e->store, &e->attempts, c->lease_ms, &recover);
 }

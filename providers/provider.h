@@ -5,6 +5,7 @@
 
 #include "err.h"
 #include "message.h"
+#include "oauth_spec.h"
 #include "outcome.h"
 #include "request.h"
 #include "sender.h"
@@ -27,27 +28,6 @@ struct build_ctx {
     int64_t now_ms;                  /* wall clock: for signatures' timestamps */
     const char *message_id;          /* for classify where `message` is NULL */
     const struct message *message; /* for classify of a send of several steps; may be NULL there */
-};
-
-/* How a sender gets ctx->access_token. */
-enum oauth_grant {
-    OAUTH_CLIENT_CREDENTIALS, /* client_id, client_secret */
-    OAUTH_REFRESH_TOKEN,      /* client_id, client_secret, refresh_token, which the answer may
-                                 replace by a new one */
-    OAUTH_SERVICE_ACCOUNT,    /* service_account signs an assertion, for `subject` if given */
-};
-
-#define OAUTH_URL_MAX 512
-
-/* What the token request is made of. Pointers borrow from the sender, or are static. */
-struct provider_oauth {
-    enum oauth_grant grant;
-    char token_url[OAUTH_URL_MAX]; /* the provider's own; a sender's token_endpoint replaces it */
-    const char *scope;             /* space-separated, or NULL */
-    const char *client_id, *client_secret;
-    const char *refresh_token;   /* OAUTH_REFRESH_TOKEN */
-    const char *service_account; /* OAUTH_SERVICE_ACCOUNT: the key file's JSON */
-    const char *subject;         /* the account to act for, or NULL */
 };
 
 /* What a limit counts: messages, the recipients in them, or SMS segments. */

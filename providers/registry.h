@@ -6,8 +6,15 @@
 
 /* Every provider: file <name>.c defines provider_<name>, and its name stands here. */
 #define PROVIDER_LIST(X)                                                                           \
+    X(gmail)                                                                                       \
+    X(mailgun)                                                                                     \
+    X(microsoft)                                                                                   \
+    X(postmark)                                                                                    \
+    X(resend)                                                                                      \
     X(sandbox)                                                                                     \
     X(sendgrid)                                                                                    \
+    X(ses)                                                                                         \
+    X(smtp)                                                                                        \
     X(twilio)                                                                                      \
     X(webhook)                                                                                     \
     X(vonage)                                                                                      \

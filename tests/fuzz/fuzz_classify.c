@@ -47,10 +47,13 @@ static void classify(const struct provider *p, unsigned options, const struct re
     struct outcome o;
 
     if (options & 2) {
-        sender.values[sender.value_count++] = (struct sender_value){"steps", "2"};
-        sender.values[sender.value_count++] = (struct sender_value){"id_pointer", "/a/0/b~1"};
-        sender.values[sender.value_count++] = (struct sender_value){"success", "200,300-310"};
-        sender.values[sender.value_count++] = (struct sender_value){"auth_token", "token"};
+        sender.values[sender.value_count++] = (struct sender_value){.name = "steps", .value = "2"};
+        sender.values[sender.value_count++] =
+            (struct sender_value){.name = "id_pointer", .value = "/a/0/b~1"};
+        sender.values[sender.value_count++] =
+            (struct sender_value){.name = "success", .value = "200,300-310"};
+        sender.values[sender.value_count++] =
+            (struct sender_value){.name = "auth_token", .value = "token"};
     }
     memset(&o, 0, sizeof(o));
     p->classify(&ctx, r, &o);

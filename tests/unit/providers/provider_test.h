@@ -56,7 +56,7 @@ static inline void set_value(struct fixture *f, const char *name, const char *va
             return;
         }
     }
-    f->sender.values[f->sender.value_count++] = (struct sender_value){name, value};
+    f->sender.values[f->sender.value_count++] = (struct sender_value){.name = name, .value = value};
 }
 
 static inline void build_ok(struct fixture *f)
