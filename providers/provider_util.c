@@ -48,6 +48,13 @@ const char *provider_from_name(const struct build_ctx *ctx, const struct message
     return text_is_empty(name) ? NULL : name;
 }
 
+const char *provider_to(const struct message *m)
+{
+    const char *to = text_is_empty(m->text[MSG_TO]) ? m->text[MSG_RECIPIENT] : m->text[MSG_TO];
+
+    return to ? to : "";
+}
+
 enum sq_err provider_refuse(const struct message *m, const struct provider_refusal *fields,
                             unsigned count, const char *provider, struct err_text *e)
 {

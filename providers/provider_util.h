@@ -21,6 +21,9 @@ enum sq_err provider_finish(const struct request *r, struct err_text *e) SQ_MUST
 const char *provider_from(const struct build_ctx *ctx, const struct message *m);
 const char *provider_from_name(const struct build_ctx *ctx, const struct message *m);
 
+/* A mail's To as an RFC 5322 list, with display names where it has some; "" when there is none. */
+const char *provider_to(const struct message *m);
+
 /* Fails with the first field that the message has and `provider` cannot express. */
 struct provider_refusal {
     enum msg_text field;

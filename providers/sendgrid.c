@@ -92,8 +92,7 @@ static enum sq_err add_copies(struct recipients *r, const char *field, const str
 static enum sq_err write_recipients(const struct message *m, struct buf *body, struct err_text *e)
 {
     struct recipients r = {.body = body, .field = "to", .e = e};
-    const char *to = m->text[MSG_RECIPIENT];
-    enum sq_err err = add_recipients(&r, to ? to : "");
+    enum sq_err err = add_recipients(&r, provider_to(m));
 
     if (!err && r.count == 0)
         err = err_set_field(e, SQ_ERR_INVALID, "recipient", "an e-mail address is required");

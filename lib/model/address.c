@@ -2,12 +2,11 @@
  * character could reach a header, a URL or a key. */
 #include "address.h"
 
+#include "idn.h"
 #include "text.h"
 #include <string.h>
 
 #define LOCAL_MAX 64
-#define EMAIL_MAX 254
-#define LABEL_MAX 63
 #define OPAQUE_MAX 512
 
 static bool is_digit(char c)
@@ -66,40 +65,66 @@ static bool is_quoted(const char *s, size_t len)
     return true;
 }
 
-static bool is_label(const char *s, size_t len)
+/* Adds the content of a local part: quoted only if it must be. */
+static void put_local(struct buf *out, const char *s, size_t len)
 {
-    if (!len || len > LABEL_MAX || s[0] == '-' || s[len - 1] == '-')
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if (!is_alnum(s[i]) && !is_high(s[i]) && s[i] != '-')
-            return false;
-    return true;
+    if (is_dot_atom(s, len)) {
+        buf_add(out, s, len);
+        return;
+    }
+    buf_addc(out, '"');
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] == '"' || s[i] == '\\')
+            buf_addc(out, '\\');
+        buf_addc(out, s[i]);
+    }
+    buf_addc(out, '"');
 }
 
-static bool is_domain(const char *s)
+bool address_canonical(const char *local, bool quoted, const char *domain, size_t domain_len,
+                       struct buf *out)
 {
-    for (;;) {
-        size_t len = strcspn(s, ".");
+    size_t start = out->len, len = strlen(local);
 
-        if (!is_label(s, len))
-            return false;
-        if (!s[len])
-            return true;
-        s += len + 1;
-    }
+    if (!len || (!quoted && !is_dot_atom(local, len)))
+        return false;
+    put_local(out, local, len);
+    if (out->len - start > LOCAL_MAX)
+        return false;
+    buf_addc(out, '@');
+    return idn_to_ascii(domain, domain_len, out) && out->len - start <= ADDRESS_MAX;
 }
 
 bool address_is_email(const char *s)
 {
     const char *at = s ? strrchr(s, '@') : NULL;
+    struct buf domain = {.max = 2 * IDN_DOMAIN_MAX};
     size_t local;
+    bool ok;
 
-    if (!at || strlen(s) > EMAIL_MAX || !text_is_utf8(s, strlen(s)) || text_has_control(s))
+    if (!at || strlen(s) > ADDRESS_MAX || !text_is_utf8(s, strlen(s)) || text_has_control(s))
         return false;
     local = (size_t)(at - s);
-    if (!local || local > LOCAL_MAX)
+    if (!local || local > LOCAL_MAX || !(is_dot_atom(s, local) || is_quoted(s, local)))
         return false;
-    return (is_dot_atom(s, local) || is_quoted(s, local)) && is_domain(at + 1);
+    ok = idn_to_ascii(at + 1, strlen(at + 1), &domain) && local + 1 + domain.len <= ADDRESS_MAX;
+    buf_free(&domain);
+    return ok;
+}
+
+bool address_is_text_sender(const char *s)
+{
+    size_t n = 0;
+    bool letter = false;
+
+    if (address_is_e164(s) || is_digits(s, 3, 8))
+        return true;
+    for (; s[n]; n++) {
+        if (!is_alnum(s[n]) && !strchr(" -_&.+", s[n]))
+            return false;
+        letter |= is_alnum(s[n]) && !is_digit(s[n]);
+    }
+    return letter && n <= 11;
 }
 
 static bool is_slack(const char *s)

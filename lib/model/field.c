@@ -1,7 +1,6 @@
 /* Checked reading of a body's members. */
 #include "field.h"
 
-#include "address.h"
 #include "text.h"
 #include "timefmt.h"
 #include <cjson/cJSON.h>
@@ -114,9 +113,8 @@ static const char *check_chars(const char *s, unsigned flags)
     return NULL;
 }
 
-/* Checks one string value, member or list item. */
-static enum sq_err check_str(const struct field_at *at, const char *name, const cJSON *j,
-                             const struct field_text *f)
+enum sq_err field_check(const struct field_at *at, const char *name, const cJSON *j,
+                        const struct field_text *f)
 {
     const char *fault;
     enum sq_err err;
@@ -147,7 +145,7 @@ enum sq_err field_str(const struct field_at *at, const struct field_text *f, con
         *ret = NULL;
         return SQ_OK;
     }
-    err = check_str(at, f->name, j, f);
+    err = field_check(at, f->name, j, f);
     if (!err)
         *ret = j->valuestring;
     return err;
@@ -187,7 +185,7 @@ enum sq_err field_list(const struct field_at *at, const struct field_text *f, st
             return field_fail(at, SQ_ERR_INVALID, f->name, "must hold at most %u items",
                               at->limits->max_list);
         snprintf(name, sizeof name, "%s[%u]", f->name, i++);
-        err = check_str(at, name, item, f);
+        err = field_check(at, name, item, f);
         if (!err && !item->valuestring[0])
             err = field_fail(at, SQ_ERR_INVALID, name, "must not be empty");
         if (err)

@@ -4,6 +4,7 @@
 #ifndef SENDQ_MODEL_FIELD_H
 #define SENDQ_MODEL_FIELD_H
 
+#include "address.h"
 #include "job.h"
 
 /* Which object is being read. */
@@ -47,6 +48,9 @@ enum sq_err field_check_known(const struct field_at *at, const char *const *name
 
 /* The member, or NULL if it is absent or null. */
 const cJSON *field_get(const struct field_at *at, const char *name);
+/* Checks one value, a member or a list's item, that is called name in errors. */
+enum sq_err field_check(const struct field_at *at, const char *name, const cJSON *j,
+                        const struct field_text *f) SQ_MUST_CHECK;
 /* The text, checked, or NULL if absent; it lives as long as the parsed JSON. */
 enum sq_err field_str(const struct field_at *at, const struct field_text *f,
                       const char **ret) SQ_MUST_CHECK;
@@ -70,6 +74,33 @@ enum sq_err field_priority(const struct field_at *at, const char *name,
 /* TRANSACTIONAL, ... in any case; *ret is left alone if absent. */
 enum sq_err field_type(const struct field_at *at, const char *name,
                        enum message_type *ret) SQ_MUST_CHECK;
+/* RFC 5322 addresses into MSG_RECIPIENT and MSG_TO: one string that holds a list, or an array of
+ * such. At most limits->max_list in all; m->units becomes their number. */
+enum sq_err field_recipients(const struct field_at *at, const char *name,
+                             struct message *m) SQ_MUST_CHECK;
+/* An array of RFC 5322 address lists into m's list, one printed mailbox per item; m->units grows
+ * by their number. */
+enum sq_err field_copies(const struct field_at *at, const char *name, struct message *m,
+                         enum msg_list into) SQ_MUST_CHECK;
+/* One RFC 5322 mailbox. Its address, and its display name or NULL, live in m's arena; both NULL if
+ * absent. */
+enum sq_err field_mailbox(const struct field_at *at, const char *name, struct message *m,
+                          struct address *ret) SQ_MUST_CHECK;
+/* An array of attachments: {filename, mime_type, content_base64 | url or storage_path}; `other` is
+ * the member that may stand instead of content_base64, "url" or "storage_path". A storage_path is
+ * relative, of plain segments: it cannot lead out of a root that it is appended to. */
+enum sq_err field_attachments(const struct field_at *at, const char *name, const char *other,
+                              struct message *m) SQ_MUST_CHECK;
+/* Refuses the first text or list of m that its channel cannot express. names says what
+ * the format calls them; what it does not name, the format does not have. */
+struct field_name {
+    const char *name;
+    enum msg_text text;
+    enum msg_list list; /* used where text is MSG_TEXT_COUNT */
+};
+enum sq_err field_check_channel(const struct field_at *at, const struct message *m,
+                                const struct field_name *names, unsigned count) SQ_MUST_CHECK;
+
 /* An RFC 3339 time or Unix seconds (number or text) as Unix ms; left alone if absent. */
 enum sq_err field_time(const struct field_at *at, const char *name, int64_t *ret) SQ_MUST_CHECK;
 

@@ -14,9 +14,19 @@ struct format {
                          struct err_text *e);
     /* The document's answer for a final message: SENT when code is CODE_NONE, else its error. */
     void (*answer)(const struct answer_in *in, struct buf *out);
+    /* Members, NULL at the end, of which any one tells this format where none is detected: a body
+     * that lacks a required member is then refused for that, and not as unknown. */
+    const char *const *hints;
 };
 
 extern const struct format format_messaging;
+extern const struct format format_channel;
+extern const struct format format_email;
+extern const struct format format_conversation;
+
+/* {"error":{"code","message","field"?},"status_code":N}: the error of documents that print codes
+ * but no shape. */
+void answer_error(const struct answer_in *in, struct buf *out);
 
 /* For answers: what went wrong in words, without the field's name in front. */
 const char *answer_text(const struct answer_in *in);

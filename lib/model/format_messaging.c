@@ -1,10 +1,12 @@
-/* The `messaging` format: POST /api/messaging/send, single messages.
+/* The `messaging` format: POST /api/messaging/send, single messages and bulks.
  *
  * sender_type names the channel. Without one, an email address as recipient means email and an
  * E.164 number means SMS, as in the document's own examples; any other recipient needs it. */
 #include "address.h"
 #include "field.h"
 #include "format.h"
+#include "recipient.h"
+#include "selection.h"
 #include "text.h"
 #include "timefmt.h"
 #include <cjson/cJSON.h>
@@ -23,8 +25,14 @@ static const char *const data_members[] = {
     "media_urls", "image_url", "contact_id", "deal_id",      "metadata", NULL,
 };
 
+/* What tells a body that lacks its message_data. */
+static const char *const hints[] = {
+    "bulk_settings", "sender_type", "sender_identifier", "send_identifier", "message_type", NULL,
+};
+
+static const struct field_text recipient_text = {"recipient", 0, FIELD_LINE, 512};
+
 static const struct field_text data_texts[] = {
-    {"recipient", MSG_RECIPIENT, FIELD_REQUIRED | FIELD_LINE, 512},
     {"subject", MSG_SUBJECT, FIELD_SUBJECT, 0},
     {"content", MSG_CONTENT, FIELD_REQUIRED | FIELD_CONTENT, 0},
     {"html_content", MSG_HTML, FIELD_CONTENT, 0},
@@ -37,6 +45,13 @@ static const struct field_text data_texts[] = {
 static const struct field_text sender_texts[] = {
     {"sender_identifier", MSG_SENDER, FIELD_IDENT, 64},
     {"send_identifier", MSG_SENDER, FIELD_IDENT, 64}, /* the document's other name for it */
+};
+
+/* What message_data calls the fields that not every channel has. */
+static const struct field_name names[] = {
+    {"subject", MSG_SUBJECT, 0},
+    {"html_content", MSG_HTML, 0},
+    {"sender_name", MSG_FROM_NAME, 0},
 };
 
 static const struct field_text media_urls = {"media_urls", 0, FIELD_URL, FIELD_URL_MAX};
@@ -80,10 +95,8 @@ static enum sq_err read_media(const struct field_at *at, struct message *m)
 
 static enum sq_err read_data(const struct field_at *at, struct message *m)
 {
-    enum sq_err err = field_check_known(at, data_members);
+    enum sq_err err = field_texts(at, data_texts, COUNT(data_texts), m);
 
-    if (!err)
-        err = field_texts(at, data_texts, COUNT(data_texts), m);
     if (!err)
         err = read_media(at, m);
     if (!err)
@@ -93,7 +106,7 @@ static enum sq_err read_data(const struct field_at *at, struct message *m)
 
 /* The channel by sender_type, or by the recipient's looks. */
 static enum sq_err read_channel(const struct field_at *root, const struct field_at *data,
-                                struct message *m)
+                                const char *recipient, struct message *m)
 {
     static const struct field_text f = {"sender_type", 0, FIELD_LINE, 64};
     const char *type;
@@ -108,9 +121,11 @@ static enum sq_err read_channel(const struct field_at *root, const struct field_
                           "names a channel that was shut down in 2024");
     if (type)
         return SQ_OK;
-    if (address_is_email(m->text[MSG_RECIPIENT]))
+    if (!recipient)
+        return field_fail(root, SQ_ERR_INVALID, "sender_type", "is required without a recipient");
+    if (address_is_email(recipient))
         m->channel = CHANNEL_EMAIL;
-    else if (address_is_e164(m->text[MSG_RECIPIENT]))
+    else if (address_is_e164(recipient))
         m->channel = CHANNEL_SMS;
     else
         return field_fail(data, SQ_ERR_INVALID, "recipient",
@@ -118,32 +133,72 @@ static enum sq_err read_channel(const struct field_at *root, const struct field_
     return SQ_OK;
 }
 
-static enum sq_err check_channel(const struct field_at *data, const struct message *m)
+/* A bulk's recipient is a placeholder: it says no more than which channel is meant. */
+static enum sq_err read_recipient(const struct field_at *root, const struct field_at *data,
+                                  struct job *job)
 {
+    struct message *m = &job->message;
+    struct field_text f = recipient_text;
     struct err_text why;
-    bool email = m->channel == CHANNEL_EMAIL;
+    const char *recipient;
+    enum sq_err err;
 
-    if (address_check(m->channel, m->text[MSG_RECIPIENT], &why))
+    f.flags |= job->is_bulk ? 0 : FIELD_REQUIRED;
+    err = field_str(data, &f, &recipient);
+    if (!err)
+        err = read_channel(root, data, recipient, m);
+    if (err || job->is_bulk)
+        return err;
+    if (address_check(m->channel, recipient, &why) || recipient_set(m, recipient, 1, &why))
         return field_fail(data, SQ_ERR_INVALID, "recipient", "%s", why.text);
-    if (email && !m->text[MSG_SUBJECT])
-        return field_fail(data, SQ_ERR_INVALID, "subject", "is required for email");
-    if (email && m->text[MSG_FROM] && !address_is_email(m->text[MSG_FROM]))
-        return field_fail(data, SQ_ERR_INVALID, "sender", "must be an email address");
     return SQ_OK;
 }
 
-static enum sq_err read_single(const struct field_at *root, struct message *m)
+static enum sq_err check_sender(const struct field_at *data, const struct message *m)
 {
+    const char *from = m->text[MSG_FROM];
+    bool phone = m->channel == CHANNEL_SMS || m->channel == CHANNEL_RCS;
+
+    if (from && m->channel == CHANNEL_EMAIL && !address_is_email(from))
+        return field_fail(data, SQ_ERR_INVALID, "sender", "must be an email address");
+    if (from && phone && !address_is_text_sender(from))
+        return field_fail(data, SQ_ERR_INVALID, "sender",
+                          "must be a number, a short code or a name of at most 11 characters");
+    return SQ_OK;
+}
+
+static enum sq_err read_message(const struct field_at *root, struct job *job)
+{
+    struct message *m = &job->message;
     struct field_at data = {NULL, "message_data", root->limits, root->e};
     enum sq_err err = field_object(root, "message_data", true, &data.obj);
 
     if (!err)
+        err = field_check_known(&data, data_members);
+    if (!err)
+        err = read_recipient(root, &data, job);
+    if (!err)
         err = read_data(&data, m);
     if (!err)
-        err = read_channel(root, &data, m);
-    if (!err)
-        err = check_channel(&data, m);
-    return err;
+        err = field_check_channel(&data, m, names, COUNT(names));
+    if (!err && m->channel == CHANNEL_EMAIL && !m->text[MSG_SUBJECT])
+        err = field_fail(&data, SQ_ERR_INVALID, "subject", "is required for email");
+    return err ? err : check_sender(&data, m);
+}
+
+static enum sq_err read_bulk(const struct field_at *root, struct job *job)
+{
+    struct field_at at = {NULL, "bulk_settings", root->limits, root->e};
+    enum sq_err err;
+
+    if (!job->is_bulk)
+        return SQ_OK;
+    err = field_object(root, "bulk_settings", true, &at.obj);
+    if (err)
+        return err;
+    job->selection = arena_alloc(&job->message.arena, sizeof *job->selection);
+    memset(job->selection, 0, sizeof *job->selection);
+    return selection_read(&at, &job->message.arena, job->selection);
 }
 
 static enum sq_err parse(const cJSON *body, const struct job_limits *limits, struct job *job,
@@ -153,17 +208,18 @@ static enum sq_err parse(const cJSON *body, const struct job_limits *limits, str
     struct message *m = &job->message;
     enum sq_err err = field_check_known(&at, root_members);
 
-    if (err)
-        return err;
-    if (job->is_bulk)
-        return field_fail(&at, SQ_ERR_INVALID, "bulk_settings", "bulk sends are not supported yet");
-    err = read_single(&at, m);
+    if (!err)
+        err = read_bulk(&at, job);
+    if (!err)
+        err = read_message(&at, job);
     if (!err)
         err = field_type(&at, "message_type", &m->type);
     if (!err)
         err = field_priority(&at, "priority", &m->priority);
     if (!err)
         err = read_sender(&at, m);
+    if (!err && job->is_bulk)
+        err = field_fail(&at, SQ_ERR_INVALID, "bulk_settings", "bulk sends are not served yet");
     return err;
 }
 
@@ -300,4 +356,5 @@ const struct format format_messaging = {
     .detect = detect,
     .parse = parse,
     .answer = answer,
+    .hints = hints,
 };

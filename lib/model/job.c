@@ -12,8 +12,12 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
+/* The most specific first: a body that looks like two is the first one's. */
 static const struct format *const formats[] = {
     &format_messaging,
+    &format_channel,
+    &format_email,
+    &format_conversation,
 };
 
 #define FORMAT_COUNT (sizeof formats / sizeof formats[0])
@@ -31,6 +35,17 @@ static const struct format *format_detect(const cJSON *body)
     for (unsigned i = 0; i < FORMAT_COUNT; i++)
         if (formats[i]->detect(body))
             return formats[i];
+    return NULL;
+}
+
+/* The format of a body that lacks what it is told by. An envelope holds none of the hints, but it
+ * may be taken for a body when its own is elsewhere: so not where there is one. */
+static const struct format *format_guess(const cJSON *body)
+{
+    for (unsigned i = 0; i < FORMAT_COUNT && !json_get(body, "body"); i++)
+        for (const char *const *hint = formats[i]->hints; hint && *hint; hint++)
+            if (json_get(body, *hint))
+                return formats[i];
     return NULL;
 }
 
@@ -52,6 +67,8 @@ static struct job_limits limits_filled(const struct job_limits *l)
         full.max_content = (size_t)1 << 20;
     if (!full.max_list)
         full.max_list = 100;
+    if (!full.max_attachment)
+        full.max_attachment = (size_t)25 << 20;
     if (full.max_list > MESSAGE_LIST_MAX)
         full.max_list = MESSAGE_LIST_MAX;
     return full;
@@ -75,6 +92,8 @@ static void note_origin(struct parse *p)
     const cJSON *body = json_get(p->root, "body");
 
     p->format = format_detect(p->root);
+    if (!p->format)
+        p->format = format_guess(p->root);
     p->envelope.body = p->root;
     if (!p->format) {
         p->envelope.body = NULL;
@@ -82,6 +101,8 @@ static void note_origin(struct parse *p)
         p->format = format_find(json_str(p->root, "format"));
         if (!p->format && cJSON_IsObject(body))
             p->format = format_detect(body);
+        if (!p->format && cJSON_IsObject(body))
+            p->format = format_guess(body);
     }
     message_set(m, MSG_FORMAT, p->format ? p->format->name : NULL);
 }
@@ -239,26 +260,35 @@ const char *answer_text(const struct answer_in *in)
     return in->error->text;
 }
 
+void answer_error(const struct answer_in *in, struct buf *out)
+{
+    bool refused = in->error && in->error->text[0];
+
+    json_open(out, '{');
+    json_key(out, "error");
+    json_open(out, '{');
+    json_key_str(out, "code", error_code_name(in->code));
+    json_key_str(out, "message", refused ? in->error->text : answer_text(in));
+    json_opt_str(out, "field", in->error ? in->error->field : NULL);
+    json_close(out, '}');
+    json_key_int(out, "status_code", error_code_status(in->code));
+    json_close(out, '}');
+}
+
 /* The answer of a job whose format could not be told. */
 static void answer_plain(const struct answer_in *in, struct buf *out)
 {
     char at[TIME_TEXT];
 
-    json_open(out, '{');
-    if (in->code == CODE_NONE) {
-        time_format_seconds(in->now_ms, at);
-        json_opt_str(out, "id", in->message ? in->message->id : NULL);
-        json_key_str(out, "status", "sent");
-        json_key_str(out, "sent_at", at);
-    } else {
-        json_key(out, "error");
-        json_open(out, '{');
-        json_key_str(out, "code", error_code_name(in->code));
-        json_key_str(out, "message", answer_text(in));
-        json_opt_str(out, "field", in->error ? in->error->field : NULL);
-        json_close(out, '}');
-        json_key_int(out, "status_code", error_code_status(in->code));
+    if (in->code != CODE_NONE) {
+        answer_error(in, out);
+        return;
     }
+    time_format_seconds(in->now_ms, at);
+    json_open(out, '{');
+    json_opt_str(out, "id", in->message ? in->message->id : NULL);
+    json_key_str(out, "status", "sent");
+    json_key_str(out, "sent_at", at);
     json_close(out, '}');
 }
 

@@ -6,25 +6,40 @@
 #include "message.h"
 #include "outcome.h"
 
+struct selection;
+
 /* Caps on what a job may hold; from the configuration. Zero means the default. */
 struct job_limits {
     size_t max_bytes, max_bulk_bytes; /* 1 MiB, 16 MiB; attachments make jobs large: 40 MiB */
     unsigned max_depth;               /* 32 */
     size_t max_subject;               /* 998 characters */
     size_t max_content;               /* bytes of content or html: 1 MiB */
-    unsigned max_list;                /* cc, bcc, media, attachments: 100 each */
+    unsigned max_list;                /* to, cc, bcc, media, attachments: 100 each */
+    size_t max_attachment;            /* decoded bytes of one attachment: 25 MiB */
 };
 
-/* A parsed and validated job: one message (Engine), or a bulk (Bulk). Zero-initialise;
- * job_clear when done. */
+/* A parsed and validated job: one message, or a bulk. Zero-initialise; job_clear when done.
+ *
+ * What only the directory and the store know is left to the stage that resolves jobs, between
+ * parsing and accepting. If needs_contact:
+ * - MSG_CONTACT_ID is looked up for the template's fields and the opt-outs (MSG_SUBTYPE_ID); no
+ *   such contact is an error only where the recipient depends on it;
+ * - recipient_contact, if not NULL, is the contact (mostly the same one) whose address on the
+ *   message's channel becomes the recipient (recipient_set of recipient.h); MSG_RECIPIENT is NULL
+ *   until then. No such contact or address: recipient_not_found.
+ * If MSG_TEMPLATE_ID is set, the template fills whichever of MSG_SUBJECT, MSG_CONTENT and MSG_HTML
+ * the job left NULL; all three may be NULL until then. */
 struct job {
     struct message message;    /* sender is the requested one, or NULL: resolved at accept */
+    bool needs_contact;
+    const char *recipient_contact; /* lives in the message's arena */
     bool explicit_id;          /* the envelope named the id: the same id twice is the same job */
     char idempotency_key[256]; /* "" = none */
     char body_hash[41];        /* hex SHA-1 of the canonical body, the format and the sender asked
                                   for; "" where neither key nor explicit id needs it */
     bool fail_on_limit;        /* on_limit: fail */
     bool is_bulk;
+    struct selection *selection; /* whom a bulk is for (selection.h), else NULL; arena's */
 };
 
 /* What an answer is made from. Any pointer may be NULL. */
@@ -42,8 +57,8 @@ struct answer_in {
  * before the fault: MSG_FORMAT and MSG_REPLY_QUEUE, so that even a refused job is answered.
  * *ret is overwritten; job_clear it in either case. */
 enum sq_err job_parse(const char *raw, size_t len, enum priority list_priority, int64_t now_ms,
-                      const struct job_limits *limits, struct job *ret, struct err_text *e)
-    SQ_MUST_CHECK;
+                      const struct job_limits *limits, struct job *ret,
+                      struct err_text *e) SQ_MUST_CHECK;
 void job_clear(struct job *j);
 
 /* The format's answer by name; falls back to a plain {"error":{...}} for an unknown format. */

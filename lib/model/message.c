@@ -54,6 +54,8 @@ static const struct text_field {
     [MSG_FORWARD] = {"forward", 52},
     [MSG_REPLY_QUEUE] = {"reply_queue", 53},
     [MSG_FORMAT] = {"format", 54},
+    [MSG_TO] = {"to", 55},
+    [MSG_APPOINTMENT_ID] = {"appointment_id", 56},
 };
 
 static const unsigned char list_tags[MSG_LIST_COUNT] = {

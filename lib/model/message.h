@@ -13,8 +13,11 @@
 
 enum msg_text {
     MSG_SENDER,        /* sender id from the configuration; resolved at accept, never NULL then */
-    MSG_RECIPIENT,     /* what the provider needs: address, number, chat id. Several addresses of
-                          an email: comma-separated RFC 5322 list */
+    MSG_RECIPIENT,     /* what the provider needs: address, number, chat id. Of an email: bare
+                          addresses in their canonical form (address.h), comma-separated. NULL
+                          until the contact is looked up (job.h) */
+    MSG_TO,            /* the same addresses with their display names, as an RFC 5322 list; NULL
+                          where none has a name. What a mail's To shows */
     MSG_SUBJECT,
     MSG_CONTENT,       /* plain text */
     MSG_HTML,
@@ -30,6 +33,7 @@ enum msg_text {
     MSG_LEAD_ID,
     MSG_TEMPLATE_ID,
     MSG_SUBTYPE_ID,    /* customSubtypeId */
+    MSG_APPOINTMENT_ID,
     MSG_TENANT,
     MSG_TIMEZONE,
     MSG_METADATA,      /* JSON object text */

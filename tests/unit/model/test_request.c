@@ -52,6 +52,22 @@ static void test_header(void **state)
     }
 }
 
+/* Every byte there is, in a name and in a value. */
+static void test_header_bytes(void **state)
+{
+    (void)state;
+    for (int c = 1; c < 256; c++) {
+        char text[] = {'a', (char)c, 'b', 0};
+        struct request r = {0};
+        bool printable = c >= 0x20 && c < 0x7f;
+        bool token = printable && !strchr(" \"(),/:;<=>?@[\\]{}", c);
+
+        assert_int_equal(request_header(&r, "X", text, NULL) == SQ_OK, printable || c == '\t');
+        assert_int_equal(request_header(&r, text, "x", NULL) == SQ_OK, token);
+        request_free(&r);
+    }
+}
+
 /* A value may be a secret: it must not come back in the error. */
 static void test_header_error_hides_value(void **state)
 {
@@ -185,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_header),
+        cmocka_unit_test(test_header_bytes),
         cmocka_unit_test(test_header_error_hides_value),
         cmocka_unit_test(test_headers_in_order_and_capped),
         cmocka_unit_test(test_reset),
