@@ -31,6 +31,10 @@ enum key_kind {
     KEY_LEASE,      /* <worker id> */
     KEY_CLAIMED,    /* <worker id> */
     KEY_BELL,       /* pub/sub channel */
+    KEY_LEAD,       /* <id> */
+    KEY_LEADS,      /* set of all ids */
+    KEY_ASSIGNEE,   /* <user>: set of ids */
+    KEY_TEMPLATE,   /* <id> */
 };
 
 /* Replaces b's content by the key's name. `part` is used by the kinds that take one. */
