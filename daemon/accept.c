@@ -44,7 +44,8 @@ static const struct sender *find_sender(const struct config *c, const struct mes
 {
     const char *id = m->text[MSG_SENDER];
     const char *channel = channel_name(m->channel);
-    const struct sender *s = id != NULL ? config_sender(c, id) : config_default_sender(c, m->channel);
+    const struct sender *s =
+        id != NULL ? config_sender(c, id) : config_default_sender(c, m->channel);
 
     if (s == NULL && id != NULL)
         err_set_field(e, SQ_ERR_NOT_FOUND, "sender", "no sender has this id");
@@ -100,7 +101,8 @@ static void reject(const struct accept_stage *a, struct item *it, struct store_a
     }
 }
 
-static void add_field(struct item *it, struct store_accept *out, const char *name, const char *value)
+static void add_field(struct item *it, struct store_accept *out, const char *name,
+                      const char *value)
 {
     if (!text_is_empty(value) && out->field_count < FIELDS_MAX)
         it->fields[out->field_count++] = (struct store_field){name, value};
@@ -116,8 +118,9 @@ static const char *priority_digit(enum priority p)
 /* The public fields of NS:message:<id> (contract.md section 2), and the scripts' own. */
 static void add_fields(struct item *it, const struct sender *s, struct store_accept *out)
 {
-    static const enum msg_text copied[] = {MSG_RECIPIENT, MSG_SUBJECT, MSG_CONTACT_ID, MSG_DEAL_ID,
-                                           MSG_BULK_ID,   MSG_THREAD_ID, MSG_METADATA};
+    static const enum msg_text copied[] = {MSG_RECIPIENT, MSG_SUBJECT, MSG_CONTACT_ID,
+                                           MSG_DEAL_ID,   MSG_BULK_ID, MSG_THREAD_ID,
+                                           MSG_METADATA};
     const struct message *m = &it->job.message;
     bool cautious = m->uncertain == UNCERTAIN_FAIL ||
                     (m->uncertain == UNCERTAIN_DEFAULT && s->uncertain == UNCERTAIN_FAIL);

@@ -96,13 +96,15 @@ void attempt_free(struct attempts *a, struct attempt *t)
 
 void attempts_done(struct attempts *a)
 {
-    LIST_EACH(node, &a->all) {
+    LIST_EACH(node, &a->all)
+    {
         struct attempt *t = LIST_ENTRY(node, struct attempt, all);
 
         list_del(&t->node);
         attempt_free(a, t);
     }
-    LIST_EACH(node, &a->free) {
+    LIST_EACH(node, &a->free)
+    {
         struct attempt *t = LIST_ENTRY(node, struct attempt, node);
 
         list_del(&t->node);

@@ -9,7 +9,8 @@
 #include "outcome.h"
 #include "request.h"
 
-/* A configuration in use. SIGHUP brings a new one; the old one lives until its last attempt ends. */
+/* A configuration in use. SIGHUP brings a new one; the old one lives until its last attempt ends.
+ */
 struct live_config {
     struct config *config;
     unsigned refs;
@@ -21,10 +22,10 @@ void live_config_unref(struct live_config *l); /* NULL is fine */
 
 /* In life order. A state is also the place that holds the attempt. */
 enum attempt_state {
-    ATTEMPT_WAITING,  /* claimed, not begun: in dispatch's queue or slot heap */
-    ATTEMPT_MARKING,  /* its start mark is being written */
-    ATTEMPT_SENDING,  /* in flight, or between two steps */
-    ATTEMPT_DONE,     /* has an outcome: in record's hands */
+    ATTEMPT_WAITING, /* claimed, not begun: in dispatch's queue or slot heap */
+    ATTEMPT_MARKING, /* its start mark is being written */
+    ATTEMPT_SENDING, /* in flight, or between two steps */
+    ATTEMPT_DONE,    /* has an outcome: in record's hands */
 };
 
 struct attempt {
@@ -37,7 +38,7 @@ struct attempt {
     struct message message;
     struct buf packed; /* what message points into */
     int64_t fence;
-    bool capped;      /* must start within its slot's jitter */
+    bool capped; /* must start within its slot's jitter */
     bool suppressed;
     bool unreadable;  /* what is stored is not a message of ours */
     bool refund;      /* the request definitely never left */

@@ -11,33 +11,34 @@
 
 /* Owned by config_load's caller; constant after loading. */
 struct config {
-    const char *ns;        /* namespace */
-    const char *redis_url; /* may hold a password: masked when printed; file:/env:/credential: too */
+    const char *ns; /* namespace */
+    const char
+        *redis_url; /* may hold a password: masked when printed; file:/env:/credential: too */
     const char *admin_listen; /* "" = off */
     const char *worker_name;  /* "" = host-pid */
     enum log_level log_level;
     bool log_json;
-    int64_t retention_ms;        /* 7d: final message hashes, ledgers, dead letters */
-    int64_t idempotency_ms;      /* 24h */
-    int64_t reply_ttl_ms;        /* 1h */
-    int64_t rejected_retention_ms; /* 7d: NS:rejected is capped by age */
-    int64_t stats_retention_ms;  /* 90d: NS:stats:<day> */
-    bool keep_content;           /* false: content leaves Redis once a message is sent */
-    int events;                  /* EVENTS_FINAL | EVENTS_ALL | EVENTS_OFF */
+    int64_t retention_ms;             /* 7d: final message hashes, ledgers, dead letters */
+    int64_t idempotency_ms;           /* 24h */
+    int64_t reply_ttl_ms;             /* 1h */
+    int64_t rejected_retention_ms;    /* 7d: NS:rejected is capped by age */
+    int64_t stats_retention_ms;       /* 90d: NS:stats:<day> */
+    bool keep_content;                /* false: content leaves Redis once a message is sent */
+    int events;                       /* EVENTS_FINAL | EVENTS_ALL | EVENTS_OFF */
     int64_t events_max, timeline_max; /* entries: 100000, 1000 */
-    int64_t lease_ms;            /* 30s: a worker that is silent for this long is dead */
+    int64_t lease_ms;                 /* 30s: a worker that is silent for this long is dead */
     unsigned take_batch, claim_batch, record_batch; /* 64 */
-    size_t take_bytes;           /* 8 MiB: raw bytes per take */
-    unsigned quantum;            /* 64: messages per sender and turn */
-    unsigned max_in_flight;      /* 256 transfers */
-    int64_t slot_jitter_ms;      /* 20 ms: a granted send starts within this, or its token is lost */
-    int64_t grant_horizon_ms;    /* 100 ms: how far ahead send slots are granted */
-    int64_t drain_timeout_ms;    /* 25 s: SIGTERM waits this long for transfers */
-    int64_t redis_timeout_ms;    /* 5 s */
-    int64_t max_retry_after_ms;  /* 1h: longer Retry-Afters are clamped */
+    size_t take_bytes;                              /* 8 MiB: raw bytes per take */
+    unsigned quantum;                               /* 64: messages per sender and turn */
+    unsigned max_in_flight;                         /* 256 transfers */
+    int64_t slot_jitter_ms;     /* 20 ms: a granted send starts within this, or its token is lost */
+    int64_t grant_horizon_ms;   /* 100 ms: how far ahead send slots are granted */
+    int64_t drain_timeout_ms;   /* 25 s: SIGTERM waits this long for transfers */
+    int64_t redis_timeout_ms;   /* 5 s */
+    int64_t max_retry_after_ms; /* 1h: longer Retry-Afters are clamped */
     struct job_limits job;
     struct rate global_rate;
-    const char *attachments_root; /* NULL = attachments by storage_path are refused */
+    const char *attachments_root;   /* NULL = attachments by storage_path are refused */
     const char **attachments_hosts; /* allow_hosts: reachable although their address is private */
     unsigned attachments_host_count;
     uint64_t attachments_max;
@@ -61,8 +62,8 @@ enum { CONFIG_WITHOUT_SENDERS = 1 };
 struct config *config_load_opts(const char *path, unsigned flags, config_report report, void *arg);
 /* The same from memory (`text` NULL: defaults and env only), with `name` for the error lines and
  * an environment of its own ("NAME=value" strings ending with NULL; NULL = empty). */
-struct config *config_load_text(const char *name, const char *text, size_t len, const char *const *env,
-                                config_report report, void *arg);
+struct config *config_load_text(const char *name, const char *text, size_t len,
+                                const char *const *env, config_report report, void *arg);
 void config_free(struct config *c);
 
 const struct sender *config_sender(const struct config *c, const char *id); /* or NULL */

@@ -167,14 +167,15 @@ static bool store_listen(const struct setting *s, const char *text, void *base, 
     return store_pointer(s, text, base);
 }
 
-/* True for "<scheme>something" in plain characters; schemes end with NULL. */
+/* True for "<scheme>something" in plain characters; schemes end with NULL. A host is not empty, but
+ * a user may be: ":password@host". */
 static bool is_url(const char *text, const char *const *schemes)
 {
     if (strlen(text) > URL_MAX || text_has_control(text) || strchr(text, ' '))
         return false;
     for (; *schemes; schemes++)
         if (text_starts(text, *schemes))
-            return text[strlen(*schemes)] && text[strlen(*schemes)] != ':';
+            return text[strlen(*schemes)] && (text[strlen(*schemes)] != ':' || strchr(text, '@'));
     return false;
 }
 

@@ -90,8 +90,12 @@ void ctl_end_table(struct ctl *c, struct table *t, const char *nothing);
 
 /* --- Redis --- */
 
-/* Runs one command, arguments up to NULL. The reply belongs to c. */
-const struct redisReply *ctl_call(struct ctl *c, ...) __attribute__((sentinel));
+/* Runs one command: ctl_call(c, "GET", key). A word that is NULL is empty. The reply belongs to
+ * c. */
+#define ctl_call(c, ...)                                                                           \
+    ctl_call_words((c), (const char *[]){__VA_ARGS__},                                             \
+                   sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *))
+const struct redisReply *ctl_call_words(struct ctl *c, const char **words, size_t count);
 const struct redisReply *ctl_call_args(struct ctl *c, int argc, const char **argv,
                                        const size_t *lens);
 int64_t ctl_int(struct ctl *c, const char *command, const char *key); /* LLEN, ZCARD, ... */

@@ -21,7 +21,7 @@ static const struct ctl_field listed[] = {
 /* One dead letter; where its hash is gone, the time it came here stands for failed_at. */
 static void list_one(struct ctl *c, const char *id, int64_t dead_ms, struct table *t)
 {
-    const struct redisReply *hash = ctl_call(c, "HGETALL", ctl_key(c, KEY_MESSAGE, id), NULL);
+    const struct redisReply *hash = ctl_call(c, "HGETALL", ctl_key(c, KEY_MESSAGE, id));
     const char *failed_at = reply_field(hash, "failed_at");
     char at[TIME_TEXT];
 
@@ -50,7 +50,7 @@ static enum ctl_exit list(struct ctl *c)
 {
     const char *last = ctl_text(c, ctl_opt_int(c, "count", 50) - 1);
     const struct redisReply *ids =
-        ctl_call(c, "ZREVRANGE", ctl_key(c, KEY_DEAD, NULL), "0", last, "WITHSCORES", NULL);
+        ctl_call(c, "ZREVRANGE", ctl_key(c, KEY_DEAD, NULL), "0", last, "WITHSCORES");
     struct table t = {0};
 
     table_begin(&t, "ID|FAILED (UTC)|~SENDER|~ERROR");
@@ -71,10 +71,10 @@ static enum ctl_exit show(struct ctl *c)
     const char *id = c->args[0];
     const struct redisReply *score, *hash;
 
-    score = ctl_call(c, "ZSCORE", ctl_key(c, KEY_DEAD, NULL), id, NULL);
+    score = ctl_call(c, "ZSCORE", ctl_key(c, KEY_DEAD, NULL), id);
     if (reply_str(score, NULL) == NULL)
         return ctl_negative(c, "dead %s: not found", id);
-    hash = ctl_call(c, "HGETALL", ctl_key(c, KEY_MESSAGE, id), NULL);
+    hash = ctl_call(c, "HGETALL", ctl_key(c, KEY_MESSAGE, id));
     if (reply_count(hash) == 0)
         return ctl_negative(c, "dead %s: the message is no longer kept", id);
     return ctl_show_message(c, hash, ctl_opt(c, "all") != NULL);
@@ -132,7 +132,7 @@ static size_t retry_all(struct ctl *c)
         const char *ids[PAGE];
         const struct redisReply *r =
             ctl_call(c, "ZRANGEBYSCORE", ctl_key(c, KEY_DEAD, NULL), "-inf", ctl_text(c, now),
-                     "LIMIT", ctl_text(c, (int64_t)refused), ctl_text(c, PAGE), NULL);
+                     "LIMIT", ctl_text(c, (int64_t)refused), ctl_text(c, PAGE));
 
         count = reply_count(r) < PAGE ? reply_count(r) : PAGE;
         for (size_t i = 0; i < count; i++) {

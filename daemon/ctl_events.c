@@ -62,7 +62,7 @@ static void show_entry(struct ctl *c, const struct redisReply *entry, struct buf
 static void show_newest(struct ctl *c, int64_t count, struct buf *last)
 {
     const struct redisReply *r = ctl_call(c, "XREVRANGE", ctl_key(c, KEY_EVENTS, NULL), "+", "-",
-                                          "COUNT", ctl_text(c, count > 0 ? count : 1), NULL);
+                                          "COUNT", ctl_text(c, count > 0 ? count : 1));
     const char *newest = reply_str(reply_at(reply_at(r, 0), 0), NULL);
 
     buf_adds(last, newest ? newest : "0-0");
@@ -78,7 +78,7 @@ static void follow(struct ctl *c, struct buf *last)
     while (!c->failed && ctl_flush(c)) {
         const struct redisReply *r =
             ctl_call(c, "XREAD", "COUNT", FOLLOW_PAGE, "BLOCK", ctl_text(c, wait), "STREAMS",
-                     ctl_key(c, KEY_EVENTS, NULL), buf_str(last), NULL);
+                     ctl_key(c, KEY_EVENTS, NULL), buf_str(last));
         const struct redisReply *entries = reply_at(reply_at(r, 0), 1);
 
         for (size_t i = 0; i < reply_count(entries); i++)

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CALL_ARGS_MAX 16
-
 /* --- options --- */
 
 const char *ctl_opt(const struct ctl *c, const char *name)
@@ -127,22 +125,17 @@ const struct redisReply *ctl_call_args(struct ctl *c, int argc, const char **arg
     return reply;
 }
 
-const struct redisReply *ctl_call(struct ctl *c, ...)
+const struct redisReply *ctl_call_words(struct ctl *c, const char **words, size_t count)
 {
-    const char *argv[CALL_ARGS_MAX];
-    int argc = 0;
-    va_list args;
-
-    va_start(args, c);
-    while (argc < CALL_ARGS_MAX && (argv[argc] = va_arg(args, const char *)) != NULL)
-        argc++;
-    va_end(args);
-    return ctl_call_args(c, argc, argv, NULL);
+    for (size_t i = 0; i < count; i++)
+        if (words[i] == NULL)
+            words[i] = "";
+    return ctl_call_args(c, (int)count, words, NULL);
 }
 
 int64_t ctl_int(struct ctl *c, const char *command, const char *key)
 {
-    return reply_int(ctl_call(c, command, key, NULL), 0);
+    return reply_int(ctl_call(c, command, key), 0);
 }
 
 const struct redisReply *ctl_script(struct ctl *c, enum ctl_script s, const char *const *argv,
@@ -166,7 +159,7 @@ const struct redisReply *ctl_script(struct ctl *c, enum ctl_script s, const char
 
 int64_t ctl_now_ms(struct ctl *c)
 {
-    const struct redisReply *t = ctl_call(c, "TIME", NULL);
+    const struct redisReply *t = ctl_call(c, "TIME");
 
     return reply_int(reply_at(t, 0), 0) * 1000 + reply_int(reply_at(t, 1), 0) / 1000;
 }

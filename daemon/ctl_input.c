@@ -32,7 +32,7 @@ static enum sq_err read_until(const struct input *in, int end, size_t max, struc
     int c;
 
     buf_clear(out);
-    out->max = max + 1; /* and a NUL */
+    out->max = max;
     while ((c = getc_unlocked(in->file)) != EOF) {
         if (c == end)
             return SQ_OK;

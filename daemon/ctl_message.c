@@ -55,8 +55,7 @@ static enum ctl_exit show(struct ctl *c)
     enum ctl_exit status = CTL_OK;
 
     for (int i = 0; i < c->arg_count; i++) {
-        const struct redisReply *hash =
-            ctl_call(c, "HGETALL", ctl_key(c, KEY_MESSAGE, c->args[i]), NULL);
+        const struct redisReply *hash = ctl_call(c, "HGETALL", ctl_key(c, KEY_MESSAGE, c->args[i]));
 
         if (reply_count(hash) > 0)
             ctl_show_message(c, hash, ctl_opt(c, "all") != NULL);

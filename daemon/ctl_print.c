@@ -208,6 +208,8 @@ void table_print(const struct table *t, const struct paper *p, struct buf *out)
     const char *cell = buf_str(&t->text);
     size_t widths[TABLE_COLUMNS_MAX];
 
+    if (t->column_count == 0)
+        return;
     measure(t, widths);
     fit(t, p->width, widths);
     if (has_heads(t))

@@ -126,7 +126,7 @@ static void wait_answers(struct push *p, int64_t seconds)
         left = left < step ? left : step;
         left = left < 1000000 ? left : 1000000;
         r = ctl_call(c, "BRPOP", buf_str(&p->reply_key),
-                     arena_printf(&c->arena, "%.3f", (double)left / 1e6), NULL);
+                     arena_printf(&c->arena, "%.3f", (double)left / 1e6));
         text = reply_str(reply_at(r, 1), &len);
         if (text) {
             show_answer(p, text, len);

@@ -11,7 +11,7 @@ static const struct {
 void ctl_read_depths(struct ctl *c, struct ctl_depths *ret)
 {
     const struct redisReply *workers =
-        ctl_call(c, "ZRANGE", ctl_key(c, KEY_WORKERS, NULL), "0", "-1", NULL);
+        ctl_call(c, "ZRANGE", ctl_key(c, KEY_WORKERS, NULL), "0", "-1");
 
     *ret = (struct ctl_depths){.delayed = ctl_int(c, "ZCARD", ctl_key(c, KEY_DELAYED, NULL))};
     for (size_t i = 0; i < CLASSES; i++)

@@ -76,7 +76,7 @@ static enum ctl_exit list(struct ctl *c)
     buf_adds(&before, "+");
     for (; left > 0; left--) {
         if (!read_entry(ctl_call(c, "XREVRANGE", ctl_key(c, KEY_REJECTED, NULL), buf_str(&before),
-                                 "-", "COUNT", "1", NULL),
+                                 "-", "COUNT", "1"),
                         0, &e))
             break;
         list_entry(c, &e, &t);
@@ -136,8 +136,7 @@ static enum ctl_exit show(struct ctl *c)
     struct entry e;
 
     if (!is_entry_id(id) ||
-        !read_entry(ctl_call(c, "XRANGE", ctl_key(c, KEY_REJECTED, NULL), id, id, NULL), 0, &e) ||
-        !e.raw)
+        !read_entry(ctl_call(c, "XRANGE", ctl_key(c, KEY_REJECTED, NULL), id, id), 0, &e) || !e.raw)
         return ctl_negative(c, "rejected %s: not found", id);
     if (ctl_opt(c, "raw")) {
         buf_add(&c->out, e.raw, e.raw_len);

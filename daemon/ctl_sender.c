@@ -12,13 +12,12 @@ struct view {
 
 const struct redisReply *ctl_sender_ids(struct ctl *c)
 {
-    return ctl_call(c, "SORT", ctl_key(c, KEY_SENDERS, NULL), "ALPHA", NULL);
+    return ctl_call(c, "SORT", ctl_key(c, KEY_SENDERS, NULL), "ALPHA");
 }
 
 static const struct redisReply *read_bucket(struct ctl *c, const char *id)
 {
-    return ctl_call(c, "HGETALL", ctl_key(c, KEY_BUCKET, arena_printf(&c->arena, "sender:%s", id)),
-                    NULL);
+    return ctl_call(c, "HGETALL", ctl_key(c, KEY_BUCKET, arena_printf(&c->arena, "sender:%s", id)));
 }
 
 static int64_t number(const struct redisReply *hash, const char *name)
@@ -32,7 +31,7 @@ static int64_t number(const struct redisReply *hash, const char *name)
 /* False: there is no such sender. */
 static bool read_view(struct ctl *c, const char *id, struct view *ret)
 {
-    const struct redisReply *hash = ctl_call(c, "HGETALL", ctl_key(c, KEY_SENDER, id), NULL);
+    const struct redisReply *hash = ctl_call(c, "HGETALL", ctl_key(c, KEY_SENDER, id));
 
     if (reply_count(hash) == 0)
         return false;

@@ -50,7 +50,7 @@ void ctl_read_day(struct ctl *c, int64_t ms, struct ctl_day *ret)
 
     *ret = (struct ctl_day){.count = 0};
     time_format_day(ms, ret->day);
-    hash = ctl_call(c, "HGETALL", ctl_key(c, KEY_STATS, ret->day), NULL);
+    hash = ctl_call(c, "HGETALL", ctl_key(c, KEY_STATS, ret->day));
     ret->rows = arena_alloc(&c->arena, (reply_count(hash) / 2 + 1) * sizeof(*ret->rows));
     for (size_t i = 0; i + 1 < reply_count(hash); i += 2) {
         int64_t n = reply_int(reply_at(hash, i + 1), 0);

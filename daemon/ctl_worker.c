@@ -22,12 +22,12 @@ struct workers {
 static void read_workers(struct ctl *c, struct workers *w)
 {
     w->now_ms = ctl_now_ms(c);
-    w->leases = ctl_call(c, "ZRANGE", ctl_key(c, KEY_WORKERS, NULL), "0", "-1", "WITHSCORES", NULL);
-    w->names = ctl_call(c, "ZRANGE", ctl_key(c, KEY_WORKER_NAMES, NULL), "0", "-1", NULL);
+    w->leases = ctl_call(c, "ZRANGE", ctl_key(c, KEY_WORKERS, NULL), "0", "-1", "WITHSCORES");
+    w->names = ctl_call(c, "ZRANGE", ctl_key(c, KEY_WORKER_NAMES, NULL), "0", "-1");
     w->hashes = arena_alloc(&c->arena, (reply_count(w->names) + 1) * sizeof(*w->hashes));
     for (size_t i = 0; i < reply_count(w->names); i++)
-        w->hashes[i] = ctl_call(
-            c, "HGETALL", ctl_key(c, KEY_WORKER, reply_str(reply_at(w->names, i), NULL)), NULL);
+        w->hashes[i] =
+            ctl_call(c, "HGETALL", ctl_key(c, KEY_WORKER, reply_str(reply_at(w->names, i), NULL)));
 }
 
 static void read_view(struct ctl *c, const struct workers *w, size_t i, struct view *ret)

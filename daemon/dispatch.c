@@ -41,7 +41,8 @@ struct dispatch_stage {
 
 /* --- beginning --- */
 
-static void settle(struct dispatch_stage *d, struct attempt *t, enum error_code code, const char *why)
+static void settle(struct dispatch_stage *d, struct attempt *t, enum error_code code,
+                   const char *why)
 {
     t->refund = true;
     outcome_set(&t->outcome, OUTCOME_FAILED, code, "%s", why);

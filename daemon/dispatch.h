@@ -8,12 +8,12 @@
 struct dispatch_stage;
 
 struct dispatch_ops {
-    unsigned (*room)(void *arg);                     /* transfers that can start now */
-    void (*begin)(struct attempt *t, void *arg);     /* to transfer; takes the attempt */
-    void (*release)(struct attempt *t, void *arg);   /* to record: back to its queue, unsent */
-    void (*settled)(struct attempt *t, void *arg);   /* to record: outcome known without sending */
-    void (*unknown_senders)(void *arg);              /* Redis lacks their configuration */
-    void (*problem)(const char *what, void *arg);    /* Redis refused a claim; said once per cause */
+    unsigned (*room)(void *arg);                   /* transfers that can start now */
+    void (*begin)(struct attempt *t, void *arg);   /* to transfer; takes the attempt */
+    void (*release)(struct attempt *t, void *arg); /* to record: back to its queue, unsent */
+    void (*settled)(struct attempt *t, void *arg); /* to record: outcome known without sending */
+    void (*unknown_senders)(void *arg);            /* Redis lacks their configuration */
+    void (*problem)(const char *what, void *arg);  /* Redis refused a claim; said once per cause */
     void *arg;
 };
 

@@ -212,7 +212,8 @@ static void on_registered(int64_t until_us, void *arg)
     }
 }
 
-/* Nothing starts in the last third of a lease: a send that outlives it may be repeated by others. */
+/* Nothing starts in the last third of a lease: a send that outlives it may be repeated by others.
+ */
 static void on_renewed(int64_t until_us, int64_t next_due_us, void *arg)
 {
     struct engine *e = arg;
@@ -286,8 +287,7 @@ static void end_drain(struct engine *e)
         return;
     e->ended = true;
     timer_cancel(e->drain_timer);
-    if (store_is_up(e->store) && record_pending(e->record) == 0)
-        store_unregister(e->store);
+    store_unregister(e->store);
     log_line(e->log, LOG_LVL_INFO, "drained", "%u attempts left", e->attempts.count);
     e->drained(e->arg);
 }
@@ -374,8 +374,8 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
     const struct config *c = e->live->config;
     const struct intake_ops intake = {on_jobs, on_intake_fenced, on_problem, e};
     const struct accept_ops accept = {on_batch_accepted, on_problem, e};
-    const struct dispatch_ops dispatch = {on_room,    on_begin,           on_release,
-                                          on_settled, on_unknown_senders, on_problem, e};
+    const struct dispatch_ops dispatch = {
+        on_room, on_begin, on_release, on_settled, on_unknown_senders, on_problem, e};
     const struct record_ops record = {on_recorded, on_intake_fenced, on_problem, e};
     const struct recover_ops recover = {on_status,  on_registered,   on_renewed, on_fenced,
                                         on_adopted, on_brought_back, on_problem, e};
@@ -447,7 +447,9 @@ void engine_get_status(const struct engine *e, struct engine_status *ret)
     const struct accept_counters *a = accept_counts(e->accept);
 
     *ret = (struct engine_status){
-        .state = e->draining ? "draining" : e->registered ? "running" : "connecting",
+        .state = e->draining     ? "draining"
+                 : e->registered ? "running"
+                                 : "connecting",
         .in_flight = transfer_in_flight(e->transfer),
         .sent = r->sent,
         .failed = r->failed,

@@ -81,7 +81,8 @@ static enum sq_err send_page(struct store *store, struct page *p, store_simple_c
         snprintf(bucket_names[i], sizeof(bucket_names[i]), "sender:%s", p->senders[i].id);
         p->buckets[p->bucket_count - p->sender_count + i].name = bucket_names[i];
     }
-    return store_configure(store, p->buckets, p->bucket_count, p->senders, p->sender_count, cb, arg);
+    return store_configure(store, p->buckets, p->bucket_count, p->senders, p->sender_count, cb,
+                           arg);
 }
 
 void quota_publish(struct store *store, const struct config *c, store_simple_cb cb, void *arg)

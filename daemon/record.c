@@ -82,8 +82,8 @@ static void make_answer(struct record_stage *r, struct entry *e)
 }
 
 static const char *const verdict_names[] = {
-    [VERDICT_SENT] = "sent",   [VERDICT_FAILED] = "failed",       [VERDICT_RETRY] = "retry",
-    [VERDICT_WAIT] = "wait",   [VERDICT_THROTTLED] = "throttled", [VERDICT_BROKEN] = "auth",
+    [VERDICT_SENT] = "sent", [VERDICT_FAILED] = "failed",       [VERDICT_RETRY] = "retry",
+    [VERDICT_WAIT] = "wait", [VERDICT_THROTTLED] = "throttled", [VERDICT_BROKEN] = "auth",
 };
 
 /* The one line per attempt. The provider's words are cut and escaped by the log. */
@@ -167,8 +167,8 @@ void record_release(struct record_stage *r, struct attempt *t)
 static enum store_finish_kind finish_kind(const struct entry *e)
 {
     static const enum store_finish_kind kinds[] = {
-        [VERDICT_SENT] = FINISH_SENT, [VERDICT_FAILED] = FINISH_FAILED,
-        [VERDICT_RETRY] = FINISH_RETRY, [VERDICT_WAIT] = FINISH_WAIT,
+        [VERDICT_SENT] = FINISH_SENT,           [VERDICT_FAILED] = FINISH_FAILED,
+        [VERDICT_RETRY] = FINISH_RETRY,         [VERDICT_WAIT] = FINISH_WAIT,
         [VERDICT_THROTTLED] = FINISH_THROTTLED, [VERDICT_BROKEN] = FINISH_BROKEN,
     };
 

@@ -95,7 +95,7 @@ void recover_register(struct recover_stage *r)
     fill_status(r, &text);
     keep = mem_alloc((r->attempts->count + 1) * sizeof(*keep));
     LIST_EACH(node, &r->attempts->all)
-        keep[n++] = LIST_ENTRY(node, struct attempt, all)->message.id;
+    keep[n++] = LIST_ENTRY(node, struct attempt, all)->message.id;
     r->asked_us = loop_now_us(r->loop);
     r->calling = store_register(r->store, text.fields, 7, keep, n, on_recovered, r) == SQ_OK;
     free(keep);

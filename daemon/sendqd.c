@@ -31,13 +31,14 @@ struct daemon {
 
 static void print_usage(FILE *out)
 {
-    fputs("usage: sendqd [--config FILE] [--check | --print-config | --reference | --version]\n"
-          "  -c, --config FILE    configuration (YAML); without it: defaults and SENDQ_* variables\n"
-          "      --check          check the configuration and exit (0 = good)\n"
-          "      --print-config   print the effective configuration, secrets masked, and exit\n"
-          "      --reference      print every setting as Markdown and exit\n"
-          "      --version        print the version and exit\n",
-          out);
+    fputs(
+        "usage: sendqd [--config FILE] [--check | --print-config | --reference | --version]\n"
+        "  -c, --config FILE    configuration (YAML); without it: defaults and SENDQ_* variables\n"
+        "      --check          check the configuration and exit (0 = good)\n"
+        "      --print-config   print the effective configuration, secrets masked, and exit\n"
+        "      --reference      print every setting as Markdown and exit\n"
+        "      --version        print the version and exit\n",
+        out);
 }
 
 /* --- reporting problems of the configuration --- */

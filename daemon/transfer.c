@@ -53,9 +53,10 @@ static void send_step(struct transfer_stage *s, struct attempt *t);
 
 static struct build_ctx context(const struct transfer_stage *s, const struct attempt *t)
 {
-    return (struct build_ctx){
-        .sender = t->sender, .progress = &t->progress, .now_ms = loop_wall_ms(s->loop),
-        .message_id = t->message.id};
+    return (struct build_ctx){.sender = t->sender,
+                              .progress = &t->progress,
+                              .now_ms = loop_wall_ms(s->loop),
+                              .message_id = t->message.id};
 }
 
 /* No whole answer came. The first step's request that never left can be repeated at no risk. */
@@ -121,7 +122,8 @@ static void send_step(struct transfer_stage *s, struct attempt *t)
     }
     f = mem_alloc(sizeof(*f));
     *f = (struct flight){.stage = s, .attempt = t};
-    if (http_multi_start(s->http, &t->request, t->sender->timeout_ms, on_response, f, &e) != SQ_OK) {
+    if (http_multi_start(s->http, &t->request, t->sender->timeout_ms, on_response, f, &e) !=
+        SQ_OK) {
         free(f);
         refuse(s, t, &e);
     }

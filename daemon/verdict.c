@@ -36,8 +36,8 @@ static void throttle(struct verdict *v, const struct outcome *o)
     v->delay_ms = o->retry_after_ms > 0 ? o->retry_after_ms : THROTTLE_DEFAULT_MS;
 }
 
-static void try_again(const struct attempt *t, enum error_code code, int64_t now_ms, uint64_t random,
-                      struct verdict *v)
+static void try_again(const struct attempt *t, enum error_code code, int64_t now_ms,
+                      uint64_t random, struct verdict *v)
 {
     const struct sender *s = t->sender != NULL ? t->sender : &nobody;
     const struct message *m = &t->message;

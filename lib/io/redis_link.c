@@ -19,6 +19,7 @@
 #include "list.h"
 #include "redis_attach.h"
 #include "redis_reply.h"
+#include "resp.h"
 #include "uuid.h"
 
 #include <hiredis/async.h>
@@ -197,58 +198,6 @@ static void on_reply(redisAsyncContext *ac, void *reply, void *arg)
     free(c);
 }
 
-/* One command: a batch of jobs with attachments may be large, but Redis itself refuses more. */
-#define COMMAND_MAX ((size_t)512 << 20)
-/* A buffer this big is given back after use. */
-#define COMMAND_KEEP ((size_t)4 << 20)
-
-/* Decimal digits of n and CR LF; returns the place after them. */
-static char *put_length(char *to, size_t n)
-{
-    char digits[24];
-    int i = sizeof(digits);
-
-    do
-        digits[--i] = (char)('0' + n % 10);
-    while ((n /= 10) > 0);
-    memcpy(to, digits + i, sizeof(digits) - (size_t)i);
-    to += sizeof(digits) - (size_t)i;
-    *to++ = '\r';
-    *to++ = '\n';
-    return to;
-}
-
-/* The RESP form of a command, in one pass: hiredis' own formatter costs five times as much, and a
- * batch has thousands of arguments. False if it is over the buffer's cap. */
-static bool format_command(struct buf *out, int argc, const char **argv, const size_t *lens)
-{
-    size_t total = 32;
-    char *to;
-
-    for (int i = 0; i < argc; i++)
-        total += (lens != NULL ? lens[i] : strlen(argv[i])) + 32;
-    out->max = COMMAND_MAX;
-    buf_clear(out);
-    to = buf_reserve(out, total);
-    if (to == NULL)
-        return false;
-    *to++ = '*';
-    to = put_length(to, (size_t)argc);
-    for (int i = 0; i < argc; i++) {
-        size_t len = lens != NULL ? lens[i] : strlen(argv[i]);
-
-        *to++ = '$';
-        to = put_length(to, len);
-        if (len > 0) /* an empty argument may be NULL */
-            memcpy(to, argv[i], len);
-        to += len;
-        *to++ = '\r';
-        *to++ = '\n';
-    }
-    out->len = (size_t)(to - out->data);
-    return true;
-}
-
 static enum sq_err command_send(struct redis_link *l, redis_reply_cb cb, void *arg, int argc,
                                 const char **argv, const size_t *lens)
 {
@@ -258,12 +207,12 @@ static enum sq_err command_send(struct redis_link *l, redis_reply_cb cb, void *a
     c->cb = cb;
     c->arg = arg;
     c->sent_us = loop_now_us(l->loop);
-    if (!format_command(&l->out, argc, argv, lens) ||
+    if (!resp_format(&l->out, argc, argv, lens) ||
         redisAsyncFormattedCommand(l->ac, on_reply, c, l->out.data, l->out.len) != REDIS_OK) {
         free(c);
         return SQ_ERR_STATE;
     }
-    if (l->out.cap > COMMAND_KEEP)
+    if (l->out.cap > RESP_KEEP)
         buf_free(&l->out);
     list_add_tail(&l->pending, &c->node);
     l->pending_count++;

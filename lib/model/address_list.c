@@ -174,8 +174,7 @@ static bool read_spec(struct scan *s)
     domain = s->p;
     while (!is_special(*s->p))
         s->p++;
-    ok =
-        address_canonical(buf_str(&s->words), s->words.len, domain, (size_t)(s->p - domain), &addr);
+    ok = address_canonical(buf_str(&s->words), s->quoted, domain, (size_t)(s->p - domain), &addr);
     ok = ok ? keep(s, buf_str(&addr)) : fail(s, "holds an address that is not valid");
     buf_free(&addr);
     return ok;

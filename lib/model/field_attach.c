@@ -113,7 +113,7 @@ static enum sq_err read_source(const struct field_at *at, const char *other, str
 static enum sq_err read_one(const struct field_at *at, const char *other, struct message *m)
 {
     const char *const names[] = {"filename", "mime_type", "content_base64", other, NULL};
-    struct attachment a = {NULL};
+    struct attachment a = {.filename = NULL};
     struct attachment *kept;
     enum sq_err err = field_check_known(at, names);
 

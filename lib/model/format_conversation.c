@@ -325,17 +325,14 @@ static enum sq_err read_forward(const struct field_at *at, struct job *job)
 /* The last segment of the URL's path, if it is a plain name: what the file is called. */
 static const char *name_of_url(struct message *m, const char *url)
 {
-    const char *path = strchr(strstr(url, "://") + 3, '/');
-    size_t len = path ? strcspn(path, "?#") : 0;
-    const char *name;
+    const char *host = strstr(url, "://") + 3, *name;
+    size_t end = strcspn(host, "?#"), start = end, len;
 
-    while (len && path[len - 1] != '/') /* from behind */
-        len--;
-    if (!len)
-        return NULL;
-    name = path + len;
-    len = strcspn(name, "?#");
-    if (!len || len > 255 || memchr(name, '%', len) || strncmp(name, ".", len) == 0 ||
+    while (start && host[start - 1] != '/')
+        start--;
+    name = host + start;
+    len = end - start;
+    if (!start || !len || len > 255 || memchr(name, '%', len) || strncmp(name, ".", len) == 0 ||
         strncmp(name, "..", len) == 0)
         return NULL;
     return arena_strndup(&m->arena, name, len);

@@ -8,33 +8,33 @@
 
 /* The keys of one kind; those that hold a name take it as `part`. */
 enum key_kind {
-    KEY_PREFIX,     /* "<ns>:": what every script gets */
+    KEY_PREFIX, /* "<ns>:": what every script gets */
     KEY_JOBS_HIGH,
     KEY_JOBS,
     KEY_JOBS_LOW,
-    KEY_MESSAGE,    /* <id> */
-    KEY_CONTENT,    /* <id> */
-    KEY_REPLY,      /* <queue> */
+    KEY_MESSAGE, /* <id> */
+    KEY_CONTENT, /* <id> */
+    KEY_REPLY,   /* <queue> */
     KEY_EVENTS,
     KEY_REJECTED,
     KEY_DEAD,
-    KEY_STATS,      /* <YYYY-MM-DD> */
+    KEY_STATS, /* <YYYY-MM-DD> */
     KEY_WORKERS,
-    KEY_WORKER,     /* <name> */
+    KEY_WORKER, /* <name> */
     KEY_WORKER_NAMES,
-    KEY_SENDER,     /* <id> */
+    KEY_SENDER, /* <id> */
     KEY_SENDERS,
-    KEY_BUCKET,     /* sender:<id> */
-    KEY_READY,      /* <sender>:<1|2|3> */
+    KEY_BUCKET, /* sender:<id> */
+    KEY_READY,  /* <sender>:<1|2|3> */
     KEY_DELAYED,
     KEY_TURN,
-    KEY_LEASE,      /* <worker id> */
-    KEY_CLAIMED,    /* <worker id> */
-    KEY_BELL,       /* pub/sub channel */
-    KEY_LEAD,       /* <id> */
-    KEY_LEADS,      /* set of all ids */
-    KEY_ASSIGNEE,   /* <user>: set of ids */
-    KEY_TEMPLATE,   /* <id> */
+    KEY_LEASE,    /* <worker id> */
+    KEY_CLAIMED,  /* <worker id> */
+    KEY_BELL,     /* pub/sub channel */
+    KEY_LEAD,     /* <id> */
+    KEY_LEADS,    /* set of all ids */
+    KEY_ASSIGNEE, /* <user>: set of ids */
+    KEY_TEMPLATE, /* <id> */
 };
 
 /* Replaces b's content by the key's name. `part` is used by the kinds that take one. */

@@ -65,7 +65,8 @@ static void on_bell_state(struct redis_link *l, bool up, const char *why, void *
 }
 
 static struct redis_link *link_new(struct store *s, const char *name, int64_t command_timeout_ms,
-                                   void (*on_state)(struct redis_link *, bool, const char *, void *))
+                                   void (*on_state)(struct redis_link *, bool, const char *,
+                                                    void *))
 {
     const struct redis_link_opts opts = {
         .name = name,
@@ -265,8 +266,8 @@ enum sq_err args_send(struct store *s, enum script script, store_deliver deliver
     if (!store_is_up(s))
         return SQ_ERR_STATE;
     call = mem_alloc(sizeof(*call));
-    *call = (struct store_call){
-        .store = s, .script = script, .deliver = deliver, .cb = cb, .arg = arg};
+    *call =
+        (struct store_call){.store = s, .script = script, .deliver = deliver, .cb = cb, .arg = arg};
     CRASH_POINT(scripts[script].name, ".before");
     err = redis_link_command(s->link, on_reply, call, (int)s->args.count, s->args.v, s->args.len);
     if (err != SQ_OK)

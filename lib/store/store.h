@@ -37,8 +37,9 @@ struct store_opts {
     const char *ns;
     const char *worker_name; /* NS:worker:<name> */
     int64_t timeout_ms;      /* connect and command */
-    void (*on_state)(bool up, const char *why, void *arg); /* connection up (scripts loading) or down */
-    void (*on_bell)(void *arg); /* another worker has more due work than it can take */
+    void (*on_state)(bool up, const char *why,
+                     void *arg); /* connection up (scripts loading) or down */
+    void (*on_bell)(void *arg);  /* another worker has more due work than it can take */
     void *arg;
 };
 
@@ -84,7 +85,7 @@ enum sq_err store_register(struct store *s, const struct store_field *fields, si
 /* Renews the lease and publishes NS:worker:<name>. */
 enum sq_err store_beat(struct store *s, const struct store_field *fields, size_t count,
                        store_recover_cb cb, void *arg) SQ_MUST_CHECK;
-/* Gives up the identity at a clean exit: nothing may be leased any more. */
+/* Gives up the identity at an exit; what is still leased goes to the next worker at once. */
 void store_unregister(struct store *s);
 
 /* --- configure --- */
@@ -107,9 +108,9 @@ struct store_sender {
 
 typedef void (*store_simple_cb)(enum store_status st, void *arg);
 
-enum sq_err store_configure(struct store *s, const struct store_bucket *buckets, size_t bucket_count,
-                            const struct store_sender *senders, size_t sender_count,
-                            store_simple_cb cb, void *arg) SQ_MUST_CHECK;
+enum sq_err store_configure(struct store *s, const struct store_bucket *buckets,
+                            size_t bucket_count, const struct store_sender *senders,
+                            size_t sender_count, store_simple_cb cb, void *arg) SQ_MUST_CHECK;
 
 /* --- take --- */
 
@@ -139,7 +140,7 @@ struct store_accept {
     const char *id, *idempotency_key, *body_hash, *sender;
     bool explicit_id;
     enum priority priority;
-    int64_t due_ms; /* Redis time; 0 = now */
+    int64_t due_ms;              /* Redis time; 0 = now */
     const char *conflict_answer; /* pushed to reply_queue on an idempotency conflict */
     size_t conflict_len;
     const char *packed;
@@ -151,8 +152,8 @@ struct store_accept {
 typedef void (*store_accept_cb)(enum store_status st, unsigned accepted, unsigned duplicates,
                                 unsigned rejected, void *arg);
 
-enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs, size_t count,
-                         store_accept_cb cb, void *arg) SQ_MUST_CHECK;
+enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs,
+                         size_t count, store_accept_cb cb, void *arg) SQ_MUST_CHECK;
 
 /* --- claim --- */
 

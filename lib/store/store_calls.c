@@ -12,16 +12,18 @@ static void deliver_take(struct store *s, struct store_call *call, enum store_st
                          const struct redisReply *r)
 {
     store_take_cb cb = (store_take_cb)call->cb;
-    const struct redisReply *list = reply_at(r, 1);
-    size_t count = st == STORE_OK ? reply_count(list) / 2 : 0;
+    const struct redisReply *list = reply_at(r, 3);
+    size_t count = st == STORE_OK ? reply_count(list) : 0;
+    size_t high = (size_t)reply_int(reply_at(r, 1), 0);
+    size_t normal = (size_t)reply_int(reply_at(r, 2), 0);
     struct store_raw *jobs = count > 0 ? mem_alloc(count * sizeof(*jobs)) : NULL;
 
     (void)s;
     for (size_t i = 0; i < count; i++) {
-        int64_t class = reply_int(reply_at(list, 2 * i), 2);
-
-        jobs[i].list = class == 1 ? PRIORITY_HIGH : class == 3 ? PRIORITY_LOW : PRIORITY_NORMAL;
-        jobs[i].raw = reply_str(reply_at(list, 2 * i + 1), &jobs[i].len);
+        jobs[i].list = i < high            ? PRIORITY_HIGH
+                       : i < high + normal ? PRIORITY_NORMAL
+                                           : PRIORITY_LOW;
+        jobs[i].raw = reply_str(reply_at(list, i), &jobs[i].len);
     }
     cb(st, jobs, count, call->arg);
     free(jobs);
@@ -84,8 +86,8 @@ static void add_accept(struct store *s, const struct store_accept *j)
     add_fields(s, j->fields, j->field_count);
 }
 
-enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs, size_t count,
-                         store_accept_cb cb, void *arg)
+enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs,
+                         size_t count, store_accept_cb cb, void *arg)
 {
     args_begin(s, SCRIPT_ACCEPT);
     args_int(s, (int64_t)tag);
@@ -100,19 +102,27 @@ enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accep
 /* --- claim --- */
 
 #define CLAIM_HEAD 4 /* 'ok', now, next, unknown */
-#define CLAIM_ITEM 6
+#define CLAIM_ITEM 2
 
+/* "<fence> <attempts> <slot_us> <flags> <id>" and the packed message. An entry of another form
+ * keeps a NULL id. */
 static void read_claimed(const struct redisReply *r, size_t at, struct store_claimed *ret)
 {
-    const char *flags = reply_str(reply_at(r, at + 4), NULL);
+    const char *head = reply_str(reply_at(r, at), NULL);
+    char *end;
 
-    ret->id = reply_str(reply_at(r, at), NULL);
-    ret->fence = reply_int(reply_at(r, at + 1), 0);
-    ret->attempts = (unsigned)reply_int(reply_at(r, at + 2), 0);
-    ret->slot_us = reply_int(reply_at(r, at + 3), 0);
-    ret->suppressed = flags != NULL && strchr(flags, 's') != NULL;
-    ret->capped = flags != NULL && strchr(flags, 'c') != NULL;
-    ret->packed = reply_str(reply_at(r, at + 5), &ret->packed_len);
+    *ret = (struct store_claimed){0};
+    if (head == NULL)
+        return;
+    ret->fence = strtoll(head, &end, 10);
+    ret->attempts = (unsigned)strtoul(end, &end, 10);
+    ret->slot_us = strtoll(end, &end, 10);
+    if (end[0] != ' ' || end[1] == '\0' || end[2] != ' ')
+        return;
+    ret->suppressed = end[1] == 's';
+    ret->capped = end[1] == 'c';
+    ret->id = end + 3;
+    ret->packed = reply_str(reply_at(r, at + 1), &ret->packed_len);
 }
 
 static void deliver_claim(struct store *s, struct store_call *call, enum store_status st,
@@ -141,7 +151,8 @@ static void deliver_claim(struct store *s, struct store_call *call, enum store_s
     free(items);
 }
 
-enum sq_err store_claim(struct store *s, const struct store_claim *req, store_claim_cb cb, void *arg)
+enum sq_err store_claim(struct store *s, const struct store_claim *req, store_claim_cb cb,
+                        void *arg)
 {
     args_begin(s, SCRIPT_CLAIM);
     args_int(s, req->want);
@@ -169,7 +180,8 @@ static void deliver_start(struct store *s, struct store_call *call, enum store_s
     cb(st, st == STORE_OK && reply_int(reply_at(r, 1), 0) == 1, call->arg);
 }
 
-enum sq_err store_start(struct store *s, const char *id, int64_t fence, store_start_cb cb, void *arg)
+enum sq_err store_start(struct store *s, const char *id, int64_t fence, store_start_cb cb,
+                        void *arg)
 {
     args_begin(s, SCRIPT_START);
     args_int(s, 1);
@@ -195,7 +207,7 @@ static void deliver_finish(struct store *s, struct store_call *call, enum store_
 }
 
 static const char *const kind_text[] = {
-    [FINISH_SENT] = "s",  [FINISH_FAILED] = "f",    [FINISH_RETRY] = "r",   [FINISH_WAIT] = "w",
+    [FINISH_SENT] = "s",      [FINISH_FAILED] = "f", [FINISH_RETRY] = "r",   [FINISH_WAIT] = "w",
     [FINISH_THROTTLED] = "t", [FINISH_BROKEN] = "b", [FINISH_RELEASE] = "x",
 };
 

@@ -89,27 +89,40 @@ enum sq_err store_beat(struct store *s, const struct store_field *fields, size_t
     return send_recover(s, false, fields, count, NULL, 0, cb, arg);
 }
 
-static void send_key_command(struct store *s, const char *verb, enum key_kind kind, const char *part,
-                             const char *extra)
+#define KEY_COMMAND_EXTRA 3
+
+/* VERB key extra..., up to a NULL. */
+static void send_key_command(struct store *s, const char *verb, enum key_kind kind,
+                             const char *part, const char *const extra[KEY_COMMAND_EXTRA])
 {
     struct buf key = {0};
-    const char *argv[3] = {verb, NULL, extra};
-    size_t lens[3] = {strlen(verb), 0, extra != NULL ? strlen(extra) : 0};
+    const char *argv[2 + KEY_COMMAND_EXTRA] = {verb};
+    size_t lens[2 + KEY_COMMAND_EXTRA] = {strlen(verb)};
+    int argc = 2;
 
     key_make(&key, s->ns, kind, part);
     argv[1] = key.data;
     lens[1] = key.len;
-    if (redis_link_command(s->link, NULL, NULL, extra != NULL ? 3 : 2, argv, lens) != SQ_OK)
+    for (unsigned i = 0; i < KEY_COMMAND_EXTRA && extra[i] != NULL; i++, argc++) {
+        argv[argc] = extra[i];
+        lens[argc] = strlen(extra[i]);
+    }
+    if (redis_link_command(s->link, NULL, NULL, argc, argv, lens) != SQ_OK)
         s->error[0] = '\0'; /* the link is down: the lease will run out by itself */
     buf_free(&key);
 }
 
 void store_unregister(struct store *s)
 {
+    /* The lease ends now rather than being forgotten: whatever is still held, be it by a claim
+     * whose answer is on its way, is brought back by the next worker that looks. */
+    const char *const now[KEY_COMMAND_EXTRA] = {"XX", "1", s->worker_id};
+    const char *const none[KEY_COMMAND_EXTRA] = {NULL};
+
     if (!store_is_up(s))
         return;
-    send_key_command(s, "ZREM", KEY_WORKERS, NULL, s->worker_id);
-    send_key_command(s, "DEL", KEY_WORKER, s->worker_name, NULL);
+    send_key_command(s, "ZADD", KEY_WORKERS, NULL, now);
+    send_key_command(s, "DEL", KEY_WORKER, s->worker_name, none);
 }
 
 /* --- configure --- */
@@ -123,9 +136,9 @@ static void deliver_simple(struct store *s, struct store_call *call, enum store_
     cb(st, call->arg);
 }
 
-enum sq_err store_configure(struct store *s, const struct store_bucket *buckets, size_t bucket_count,
-                            const struct store_sender *senders, size_t sender_count,
-                            store_simple_cb cb, void *arg)
+enum sq_err store_configure(struct store *s, const struct store_bucket *buckets,
+                            size_t bucket_count, const struct store_sender *senders,
+                            size_t sender_count, store_simple_cb cb, void *arg)
 {
     args_begin(s, SCRIPT_CONFIGURE);
     args_int(s, (int64_t)bucket_count);
@@ -188,7 +201,8 @@ static void check_info(const char *info, const struct check *c)
         c->warn(text, c->arg);
     }
     if (info_value(info, "aof_enabled:", value, sizeof(value)) && strcmp(value, "0") == 0)
-        c->warn("appendonly is off: a crash of Redis loses what came since its last snapshot", c->arg);
+        c->warn("appendonly is off: a crash of Redis loses what came since its last snapshot",
+                c->arg);
 }
 
 static void on_info(struct redisReply *reply, void *arg)

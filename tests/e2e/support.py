@@ -206,6 +206,10 @@ class Daemon:
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
+    def worker_ids(self):
+        """Its identities as a worker, the latest last."""
+        return re.findall(r"event=registered msg=\"worker (\w+)", self.log())
+
     def log_lines(self, *words):
         """The lines that hold all of these words."""
         return [line for line in self.log().splitlines() if all(w in line for w in words)]
@@ -371,7 +375,8 @@ class Stand:
                    b"list": lambda k: raw.lrange(k, 0, -1),
                    b"zset": lambda k: raw.zrange(k, 0, -1), b"stream": raw.xrange}
         for key in raw.scan_iter(count=1000):
-            found += [key, repr(readers[raw.type(key)](key)).encode()]
+            read = readers.get(raw.type(key))  # none: it has just gone
+            found += [key, repr(read(key)).encode() if read else b""]
         return b"\n".join(found)
 
     def stats(self):

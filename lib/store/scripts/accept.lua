@@ -121,7 +121,10 @@ for q, ids in pairs(queues) do
   call('RPUSH', q, unpack(ids))
 end
 for sender in pairs(senders) do
-  give_turn(sender)
+  if not give_turn(sender) then
+    -- Its turn may come tomorrow only: show now that more wait.
+    call('HSET', P .. 'sender:' .. sender, 'waiting', waiting(sender), '_shown', '')
+  end
 end
 call('DEL', claimed)
 return { 'ok', accepted, duplicates, rejected }

@@ -4,9 +4,9 @@
 -- ARGV: 4 want (sends that can start now), 5 prefetch (further ones, only for senders without a
 -- rate), 6 quantum per sender, 7 horizon us (how far ahead slots are granted), 8 channels
 -- that may have a suppression list, 9 zones, then per zone: name and four day bounds in ms.
--- Returns {'ok', now_us, next_us or 0, unknown senders {}, then per message: id, fence, attempts,
--- slot_us (when it may start), flags ('s' suppressed, 'c' capped: must start in its slot), packed}
--- or {'fenced'}.
+-- Returns {'ok', now_us, next_us or 0, unknown senders {}, then per message: "<fence> <attempts>
+-- <slot_us: when it may start> <flags> <id>" and what is stored of it} or {'fenced'}. Flags: '-', 's'
+-- suppressed, 'c' capped: must start in its slot.
 --
 -- A bucket is GCRA (ITU-T I.371): `tat` is the theoretical arrival time of the next send. The k-th
 -- send may start at max(now, tat - tolerance) and moves tat by one interval. A strict rate has
@@ -178,17 +178,9 @@ local function lease(id, m, at, flags)
     now_iso)
   leased[#leased + 1] = id
   local n = #out
-  out[n + 1], out[n + 2], out[n + 3], out[n + 4] = id, fence, attempts, int(at)
-  out[n + 5], out[n + 6] = flags, call('GET', P .. 'content:' .. id) or ''
+  out[n + 1] = fence .. ' ' .. attempts .. ' ' .. int(at) .. ' ' .. flags .. ' ' .. id
+  out[n + 2] = call('GET', P .. 'content:' .. id) or ''
   event(false, 'message.sending', 'id', id, 'attempts', attempts)
-end
-
-local function waiting(sender)
-  local n = 0
-  for priority = 1, 3 do
-    n = n + call('LLEN', ready_key(sender, priority))
-  end
-  return n
 end
 
 -- Serves one sender; returns when its next turn is (nothing = it has nothing to send).
@@ -205,7 +197,7 @@ local function serve(sender, s)
   local room = rated and want or want + prefetch
   local n, state, next_us = countable(list, math.min(room, quantum))
   local served, sent = tonumber(s[4] or '0'), 0
-  local flags = rated and 'c' or ''
+  local flags = rated and 'c' or '-'
   while sent < n do
     local at = slot(list)
     if at > now_us + horizon then

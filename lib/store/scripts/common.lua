@@ -67,10 +67,19 @@ local function ready_key(sender, priority)
   return P .. 'ready:' .. sender .. ':' .. priority
 end
 
+-- How many messages of a sender wait for their turn.
+local function waiting(sender)
+  local n = 0
+  for priority = 1, 3 do
+    n = n + call('LLEN', ready_key(sender, priority))
+  end
+  return n
+end
+
 -- Makes a sender's turn come: at once, unless it stands in the turn already (perhaps later,
--- because of a cap).
+-- because of a cap). True if it did not.
 local function give_turn(sender)
-  call('ZADD', P .. 'turn', 'NX', int(now_us), sender)
+  return call('ZADD', P .. 'turn', 'NX', int(now_us), sender) == 1
 end
 
 -- Puts raw jobs of one worker's claimed list back where they came from, in their order.

@@ -145,9 +145,12 @@ for _ = 1, tonumber(ARGV[9]) do
   o.text = fields >= 4 and ARGV[i + 16] or ''
   local m = call('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority', 'sender',
     'provider', 'channel')
+  -- Of a message that cannot be read, or whose sender is configured no more, the hash knows.
   if o.sender == '' then
-    -- Its stored content could not be read: the hash still knows where it belongs.
-    o.sender, o.provider, o.channel = m[6] or '', m[7] or o.provider, m[8] or o.channel
+    o.sender, o.channel = m[6] or '', m[8] or o.channel
+  end
+  if o.provider == 'none' then
+    o.provider = m[7] or o.provider
   end
   local mine = m[2] == ARGV[i + 2]
   if mine and (m[1] == 'sending' or (o.kind == 's' and (m[1] == 'queued' or m[1] == 'scheduled')))

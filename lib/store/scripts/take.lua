@@ -1,6 +1,7 @@
 -- take: moves up to n raw jobs, bounded by bytes, from the job lists to this worker's claimed list.
 -- ARGV: 4 tag, 5 n, 6 max bytes in all, 7 max bytes of one job.
--- Returns {'ok', {priority, raw, ...}} or {'fenced'}. A job over the cap goes to the rejected
+-- Returns {'ok', how many high, how many normal, {raw, ...}} in that order, the rest being low, or
+-- {'fenced'}. A job over the cap goes to the rejected
 -- stream right here, so that it never crosses the wire.
 if fenced() then
   return { 'fenced' }
@@ -14,7 +15,7 @@ if call('EXISTS', claimed) == 1 then
   unclaim(W)
 end
 local room, bytes, max_job = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local out, keep, counts = {}, {}, { 0, 0, 0 }
+local keep, counts = {}, { 0, 0, 0 }
 
 local function reject(raw)
   call('XADD', P .. 'rejected', '*', 'raw', raw, 'error_code', 'too_large', 'error_message',
@@ -34,8 +35,6 @@ local function take_from(list, class, n)
         reject(raw)
       else
         keep[#keep + 1] = raw
-        out[#out + 1] = class
-        out[#out + 1] = raw
         counts[class] = counts[class] + 1
         room, bytes = room - 1, bytes - #raw
       end
@@ -58,4 +57,4 @@ if #keep > 0 then
   call('RPUSH', claimed, ARGV[4] .. ':' .. counts[1] .. ':' .. counts[2] .. ':' .. counts[3],
     unpack(keep))
 end
-return { 'ok', out }
+return { 'ok', counts[1], counts[2], keep }

@@ -218,6 +218,18 @@ static void test_logsafe(void **state)
     assert_logsafe("abc", 3, "abc");
 }
 
+static void test_visible(void **state)
+{
+    static const char raw[] = "a\0 \"\\\n\r\t\033\x7f\xc2\x9b\xe2\x80\xae\xff caf\xc3\xa9";
+    struct buf b = {0};
+
+    (void)state;
+    text_add_visible(&b, raw, sizeof(raw) - 1);
+    assert_string_equal(buf_str(&b), "a\\u0000 \"\\\\n\\r\\t\\u001b\\u007f\\u009b\\u202e\\xff "
+                                     "caf\xc3\xa9");
+    buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,7 +237,7 @@ int main(void)
         cmocka_unit_test(test_controls),      cmocka_unit_test(test_comparisons),
         cmocka_unit_test(test_i64_is_strict), cmocka_unit_test(test_durations),
         cmocka_unit_test(test_sizes),         cmocka_unit_test(test_urlencoded),
-        cmocka_unit_test(test_logsafe),
+        cmocka_unit_test(test_logsafe),       cmocka_unit_test(test_visible),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

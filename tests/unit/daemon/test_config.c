@@ -2,6 +2,8 @@
 #include "config_test.h"
 
 #include "config_impl.h"
+#include <stdlib.h>
+#include <unistd.h>
 
 /* --- faults --- */
 
@@ -338,6 +340,36 @@ static void test_many_senders(void **state)
     buf_free(&text);
 }
 
+/* Whoever may not read the secrets gets everything but the senders; other faults stay faults. */
+static void test_without_senders(void **state)
+{
+    static const char text[] =
+        "namespace: n\n" SENDGRID "credentials: {api_key: \"env:SENDQ_TEST_NOWHERE\"}}]\n";
+    char path[] = "/tmp/sendq-config-XXXXXX";
+    struct lines l = {.fatal = {0}};
+    int fd = mkstemp(path);
+    struct config *c;
+
+    (void)state;
+    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    assert_null(config_load(path, on_report, &l));
+    assert_non_null(strstr(buf_str(&l.fatal), "credentials.api_key"));
+    lines_free(&l);
+    c = config_load_opts(path, CONFIG_WITHOUT_SENDERS, on_report, &l);
+    assert_non_null(c);
+    assert_string_equal(buf_str(&l.fatal), "");
+    assert_string_equal(c->ns, "n");
+    assert_int_equal(c->sender_count, 0);
+    assert_null(config_sender(c, "a"));
+    config_free(c);
+    assert_int_equal(write(fd, "nowhere: 1\n", 11), 11);
+    assert_null(config_load_opts(path, CONFIG_WITHOUT_SENDERS, on_report, &l));
+    assert_non_null(strstr(buf_str(&l.fatal), "nowhere"));
+    lines_free(&l);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_default_sender),
         cmocka_unit_test(test_defaults_of_the_provider),
         cmocka_unit_test(test_many_senders),
+        cmocka_unit_test(test_without_senders),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@ static void test_environment_overrides(void **state)
                          "SENDQ_SENDERS__HOOK__HEADERS__1=A: b, c",
                          "SENDQ_SENDERS__SUPPORT_MAIL__LIMITS__RATE=3/s",
                          "SENDQ_SENDERS__0__TIMEOUT=7s",
-                         "SENDQ_REDIS__URL=redis://h:1/2",
+                         "SENDQ_REDIS__URL=redis://:pw@h:1/2",
                          "SENDQ_EVENTS=off",
                          "SENDQ_ATTACHMENTS__ALLOW_HOSTS=x.example , y.example",
                          "SENDQ_SENDERS__2__ID=new",
@@ -41,7 +41,7 @@ static void test_environment_overrides(void **state)
 
     (void)state;
     c = load_good(full, env);
-    assert_string_equal(c->redis_url, "redis://h:1/2");
+    assert_string_equal(c->redis_url, "redis://:pw@h:1/2");
     assert_int_equal(c->events, EVENTS_OFF);
     assert_int_equal(c->attachments_host_count, 2);
     assert_string_equal(c->attachments_hosts[0], "x.example");

@@ -292,6 +292,15 @@ static const struct {
     {MAIL(",\"sender_name\":\"" X256 "x\""), "message_data.sender_name",
      "must be at most 256 characters"},
 
+    {DATA("\"recipient\":\"+14155550100\",\"content\":\"C\",\"subject\":\"S\""),
+     "message_data.subject", "cannot be sent over sms"},
+    {DATA("\"recipient\":\"+14155550100\",\"content\":\"C\",\"html_content\":\"<p>\""),
+     "message_data.html_content", "cannot be sent over sms"},
+    {DATA("\"recipient\":\"+14155550100\",\"content\":\"C\",\"sender_name\":\"A\""),
+     "message_data.sender_name", "cannot be sent over sms"},
+    {DATA("\"recipient\":\"+14155550100\",\"content\":\"C\",\"sender\":\"AcmeLimited1\""),
+     "message_data.sender", "must be a number, a short code or a name of at most 11 characters"},
+
     {MAIL(",\"media_urls\":\"https://a/b\""), "message_data.media_urls",
      "must be a list of strings"},
     {MAIL(",\"media_urls\":{}"), "message_data.media_urls", "must be a list of strings"},
