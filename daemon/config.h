@@ -38,6 +38,7 @@ struct config {
     int64_t max_retry_after_ms; /* 1h: longer Retry-Afters are clamped */
     struct job_limits job;
     struct rate global_rate;
+    int template_missing; /* enum template_missing: a field without value and default */
     const char *attachments_root;   /* NULL = attachments by storage_path are refused */
     const char **attachments_hosts; /* allow_hosts: reachable although their address is private */
     unsigned attachments_host_count;
