@@ -142,8 +142,11 @@ static bool take(struct csv *c, char ch)
         return true;
     }
     /* A quote that is never closed must not gather the rest of the file. */
-    if (more && c->text.failed)
+    if (more && c->text.failed) {
         more = fault(c, "the row is too long (is a quote not closed?)");
+        if (ch == '\n')
+            c->state = CSV_FIELD_START;
+    }
     return more;
 }
 
