@@ -6,6 +6,7 @@
  * cache empty) is tried again with the very same ids. */
 #include "accept.h"
 
+#include "choice.h"
 #include "job.h"
 #include "provider.h"
 #include "text.h"
@@ -42,28 +43,6 @@ struct accept_stage {
 };
 
 /* --- one job --- */
-
-/* The sender named, or the channel's default. */
-static const struct sender *find_sender(const struct config *c, const struct message *m,
-                                        struct err_text *e)
-{
-    const char *id = m->text[MSG_SENDER];
-    const char *channel = channel_name(m->channel);
-    const struct sender *s =
-        id != NULL ? config_sender(c, id) : config_default_sender(c, m->channel);
-
-    if (s == NULL && id != NULL)
-        err_set_field(e, SQ_ERR_NOT_FOUND, "sender", "no sender has this id");
-    else if (s == NULL)
-        err_set_field(e, SQ_ERR_NOT_FOUND, "sender", "none is named and channel %s has no default",
-                      channel);
-    else if ((s->channels & CHANNEL_BIT(m->channel)) == 0)
-        err_set_field(e, SQ_ERR_NOT_FOUND, "sender", "it does not serve channel %s", channel);
-    else
-        return s;
-    snprintf(e->code, sizeof(e->code), "%s", error_code_name(CODE_INSUFFICIENT_PERMISSIONS));
-    return NULL;
-}
 
 static enum error_code code_of(const struct err_text *e)
 {
@@ -160,7 +139,7 @@ static void make_conflict(const struct accept_stage *a, struct item *it, struct 
 static void admit(const struct accept_stage *a, struct item *it, struct store_accept *out)
 {
     struct message *m = &it->job.message;
-    const struct sender *s = find_sender(a->live->config, m, &it->error);
+    const struct sender *s = choice_sender(a->live->config, m, &it->error);
 
     if (s == NULL) {
         reject(a, it, out);
