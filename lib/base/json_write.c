@@ -7,14 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Puts the comma a value or name needs: after what ends a value, and after nothing else. What ends
- * a value is told by its last byte: a quote, a closing bracket, or a letter or digit. */
-static void separate(struct buf *b)
+/* What ends a value is told by its last byte: a quote, a closing bracket, or a letter or digit. After
+ * one, the next value or name needs a comma; after nothing else. */
+static bool ends_value(const struct buf *b)
 {
     char last = b->len ? b->data[b->len - 1] : '{';
-    bool is_word = (last >= '0' && last <= '9') || (last >= 'a' && last <= 'z');
 
-    if (is_word || last == '"' || last == '}' || last == ']')
+    return (last >= '0' && last <= '9') || (last >= 'a' && last <= 'z') || last == '"' ||
+           last == '}' || last == ']';
+}
+
+static void separate(struct buf *b)
+{
+    if (ends_value(b))
         buf_addc(b, ',');
 }
 
@@ -201,10 +206,32 @@ void json_val_raw(struct buf *b, const char *json, size_t len)
     buf_add(b, json, len);
 }
 
+/* The commonest call of all: one reservation where nothing has to be escaped. */
 void json_key_str(struct buf *b, const char *name, const char *s)
 {
-    json_key(b, name);
-    json_val_str(b, s);
+    size_t n = strlen(name), len = s ? strlen(s) : 0;
+    char *to;
+
+    if (!s || plain_run(name, n) != n || plain_run(s, len) != len) {
+        json_key(b, name);
+        json_val_str(b, s);
+        return;
+    }
+    to = buf_reserve(b, n + len + 6);
+    if (!to)
+        return;
+    if (ends_value(b))
+        *to++ = ',';
+    *to++ = '"';
+    memcpy(to, name, n);
+    to += n;
+    memcpy(to, "\":\"", 3);
+    to += 3;
+    memcpy(to, s, len);
+    to += len;
+    *to++ = '"';
+    *to = '\0';
+    b->len = (size_t)(to - b->data);
 }
 
 void json_key_int(struct buf *b, const char *name, int64_t v)

@@ -128,11 +128,32 @@ bool log_begin(struct log *l, enum log_level level, const char *event)
     return true;
 }
 
+/* " key=value" in one step where nothing has to be escaped: nearly always. False: not so. */
+static bool add_plain(struct log *l, const char *key, const char *value)
+{
+    size_t n = strlen(key), len = strlen(value);
+    char *to;
+
+    if (l->json || len > VALUE_MAX_BYTES || l->line.len <= PREFIX_BYTES ||
+        l->line.len + n + len + 2 > LINE_MAX_BYTES || text_needs_quotes(value, len))
+        return false;
+    to = buf_reserve(&l->line, n + len + 2);
+    if (!to)
+        return false;
+    *to++ = ' ';
+    memcpy(to, key, n);
+    to += n;
+    *to++ = '=';
+    memcpy(to, value, len);
+    l->line.len += n + len + 2;
+    return true;
+}
+
 void log_str(struct log *l, const char *key, const char *value)
 {
     size_t len = l->line.len;
 
-    if (text_is_empty(value))
+    if (text_is_empty(value) || add_plain(l, key, value))
         return;
     add_key(l, key);
     if (l->json)

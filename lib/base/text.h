@@ -33,6 +33,8 @@ void text_add_urlencoded(struct buf *b, const char *s);
 /* Appends for a log line: quoted and escaped where it holds a space, quote, control, bidi or
  * line-separator character (U+2028/9, U+202A-E, U+2066-9); cut after max bytes with "...". */
 void text_add_logsafe(struct buf *b, const char *s, size_t max);
+/* True if text_add_logsafe would quote it. */
+bool text_needs_quotes(const char *s, size_t len);
 /* Appends s[0..len) for a terminal: line ends, control, bidi and separator characters as \n or
  * \u1234, bytes that are not UTF-8 as \x12; no quotes, nothing cut. */
 void text_add_visible(struct buf *b, const char *s, size_t len);

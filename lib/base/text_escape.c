@@ -32,7 +32,7 @@ static bool is_hostile(uint32_t c)
            (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
-static bool needs_quotes(const char *s, size_t len)
+bool text_needs_quotes(const char *s, size_t len)
 {
     size_t i = 0;
 
@@ -123,7 +123,7 @@ void text_add_logsafe(struct buf *b, const char *s, size_t max)
 
     s = s ? s : "";
     len = text_cut(s, max);
-    if (needs_quotes(s, len)) {
+    if (text_needs_quotes(s, len)) {
         text_add_quoted(b, s, max);
         return;
     }

@@ -13,11 +13,15 @@ static char *put_length(char *to, size_t n)
     char digits[24];
     int i = sizeof(digits);
 
-    do
-        digits[--i] = (char)('0' + n % 10);
-    while ((n /= 10) > 0);
-    memcpy(to, digits + i, sizeof(digits) - (size_t)i);
-    to += sizeof(digits) - (size_t)i;
+    if (n < 10) { /* most arguments are this short */
+        *to++ = (char)('0' + n);
+    } else {
+        do
+            digits[--i] = (char)('0' + n % 10);
+        while ((n /= 10) > 0);
+        memcpy(to, digits + i, sizeof(digits) - (size_t)i);
+        to += sizeof(digits) - (size_t)i;
+    }
     *to++ = '\r';
     *to++ = '\n';
     return to;
