@@ -220,13 +220,11 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, v
     return 0;
 }
 
-static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+curl_socket_t http_wire_open(struct http_wire *w, const struct curl_sockaddr *a)
 {
-    struct http_wire *w = arg;
     curl_socket_t fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
     struct http_socket *stale;
 
-    (void)purpose;
     if (fd < 0)
         return CURL_SOCKET_BAD;
     stale = socket_find(w, fd);
@@ -234,6 +232,12 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
         socket_drop(w, stale);
     socket_new(w, fd, true);
     return fd;
+}
+
+static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    (void)purpose;
+    return http_wire_open(arg, a);
 }
 
 static int on_close(void *arg, curl_socket_t fd)

@@ -25,6 +25,8 @@ void http_wire_free(struct http_wire *w); /* all transfers must have been remove
 
 /* Sets the options an easy handle needs to run on any lane of this wire; once per handle. */
 void http_wire_prepare(struct http_wire *w, CURL *easy);
+/* Opens a socket for such a handle: for an OPENSOCKETFUNCTION of one's own that asks first. */
+curl_socket_t http_wire_open(struct http_wire *w, const struct curl_sockaddr *a);
 
 /* Starts a transfer on the first lane with room (so connections stay warm); NULL if curl refuses
  * or all lanes are full. */
