@@ -28,6 +28,7 @@ struct accept_stage {
     struct log *log;
     struct accept_ops ops;
     struct live_config *live;
+    struct live_config *batch_live; /* the batch's senders are this one's, across a reload */
     struct timer *again;
     struct item *items;
     struct store_accept *out;
@@ -201,6 +202,8 @@ static void finish(struct accept_stage *a, unsigned accepted)
     for (size_t i = 0; i < a->count; i++)
         job_clear(&a->items[i].job);
     a->count = 0;
+    live_config_unref(a->batch_live);
+    a->batch_live = NULL;
     a->ops.done(accepted, a->ops.arg);
 }
 
@@ -260,6 +263,7 @@ void accept_batch(struct accept_stage *a, uint64_t tag, const struct store_raw *
     reserve(a, count);
     a->tag = tag;
     a->count = count;
+    a->batch_live = live_config_ref(a->live);
     for (size_t i = 0; i < count; i++)
         understand(a, i, &jobs[i]);
     send(a);
@@ -298,6 +302,7 @@ void accept_free(struct accept_stage *a)
     free(a->items);
     free(a->out);
     timer_free(a->again);
+    live_config_unref(a->batch_live);
     live_config_unref(a->live);
     free(a);
 }
