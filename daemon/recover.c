@@ -86,7 +86,7 @@ static void on_recovered(enum store_status st, const struct store_recovered *in,
 void recover_register(struct recover_stage *r)
 {
     struct status_text text;
-    const char **keep;
+    struct store_lease *keep;
     size_t n = 0;
 
     if (r->calling)
@@ -95,7 +95,11 @@ void recover_register(struct recover_stage *r)
     fill_status(r, &text);
     keep = mem_alloc((r->attempts->count + 1) * sizeof(*keep));
     LIST_EACH(node, &r->attempts->all)
-    keep[n++] = LIST_ENTRY(node, struct attempt, all)->message.id;
+    {
+        const struct attempt *t = LIST_ENTRY(node, struct attempt, all);
+
+        keep[n++] = (struct store_lease){t->message.id, t->fence};
+    }
     r->asked_us = loop_now_us(r->loop);
     r->calling = store_register(r->store, text.fields, 7, keep, n, on_recovered, r) == SQ_OK;
     free(keep);

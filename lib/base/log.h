@@ -28,7 +28,7 @@ struct log {
 };
 
 void log_init(struct log *l, enum log_level level, bool json);
-void log_done(struct log *l);  /* writes what was gathered */
+void log_done(struct log *l); /* writes what was gathered */
 /* Writes what was gathered and can be written without waiting; the rest stays for the next flush,
  * and beyond 256 KiB lines are dropped, counted and told of by `event=log_lost`. */
 void log_flush(struct log *l);

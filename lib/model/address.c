@@ -95,6 +95,36 @@ bool address_canonical(const char *local, bool quoted, const char *domain, size_
     return idn_to_ascii(domain, domain_len, out) && out->len - start <= ADDRESS_MAX;
 }
 
+/* A domain that is canonical as it stands: lower-case ASCII labels. */
+static bool is_plain_domain(const char *s)
+{
+    size_t label = 0, i = 0;
+
+    for (;; i++) {
+        char c = s[i];
+
+        if ((c >= 'a' && c <= 'z') || is_digit(c) || (c == '-' && label)) {
+            label++;
+            continue;
+        }
+        if ((c && c != '.') || !label || label > IDN_LABEL_MAX || s[i - 1] == '-')
+            return false;
+        if (!c)
+            return i <= IDN_DOMAIN_MAX;
+        label = 0;
+    }
+}
+
+bool address_is_plain(const char *s)
+{
+    size_t len = 0;
+
+    for (; is_alnum(s[len]) || (s[len] && strchr("!#$%&'*+-/=?^_`{|}~.", s[len])); len++)
+        ;
+    return len <= LOCAL_MAX && s[len] == '@' && is_dot_atom(s, len) &&
+           is_plain_domain(s + len + 1) && strlen(s) <= ADDRESS_MAX;
+}
+
 bool address_is_email(const char *s)
 {
     const char *at = s ? strrchr(s, '@') : NULL;
@@ -102,6 +132,8 @@ bool address_is_email(const char *s)
     size_t local;
     bool ok;
 
+    if (s && address_is_plain(s))
+        return true;
     if (!at || strlen(s) > ADDRESS_MAX || !text_is_utf8(s, strlen(s)) || text_has_control(s))
         return false;
     local = (size_t)(at - s);

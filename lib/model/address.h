@@ -13,6 +13,9 @@ bool address_is_e164(const char *s);
 bool address_is_text_sender(const char *s);
 /* One RFC 5321/6531 addr-spec (local@domain), UTF-8 allowed, no display name. */
 bool address_is_email(const char *s);
+/* True if s is an addr-spec in its canonical form made of plain ASCII: nearly all are, and need no
+ * further parsing. False says nothing. */
+bool address_is_plain(const char *s);
 /* Checks a recipient by its channel's rule; e says what was expected. */
 enum sq_err address_check(enum channel c, const char *recipient, struct err_text *e) SQ_MUST_CHECK;
 

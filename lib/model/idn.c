@@ -5,14 +5,13 @@
 #include "utf8.h"
 #include <string.h>
 
-#define LABEL_MAX 63
 
 /* RFC 3492 section 5. */
 enum { BASE = 36, TMIN = 1, TMAX = 26, SKEW = 38, DAMP = 700, INITIAL_BIAS = 72, INITIAL_N = 128 };
 
 /* A label as code points: no ASCII form of 63 characters holds more. */
 struct label {
-    uint32_t c[LABEL_MAX];
+    uint32_t c[IDN_LABEL_MAX];
     unsigned count, ascii;
 };
 
@@ -47,7 +46,7 @@ static bool read_label(const char *s, size_t len, struct label *ret)
         uint32_t c;
 
         size = utf8_size(s, len);
-        if (!size || ret->count == LABEL_MAX)
+        if (!size || ret->count == IDN_LABEL_MAX)
             return false;
         c = lower(utf8_decode(s, size));
         if (!is_allowed(c))
@@ -134,7 +133,7 @@ static bool put_label(struct buf *out, const char *s, size_t len)
         for (unsigned i = 0; i < l.count; i++)
             buf_addc(out, (char)l.c[i]);
     }
-    return out->len - start <= LABEL_MAX;
+    return out->len - start <= IDN_LABEL_MAX;
 }
 
 bool idn_to_ascii(const char *domain, size_t len, struct buf *out)

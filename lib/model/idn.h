@@ -5,6 +5,7 @@
 #include "buf.h"
 
 #define IDN_DOMAIN_MAX 253
+#define IDN_LABEL_MAX 63
 
 /* Appends domain[0..len) in lower case, every label that is not ASCII as "xn--" and its Punycode
  * (RFC 3492). False, and nothing appended, if it is no host name: an empty label, one of more than

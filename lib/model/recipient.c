@@ -33,6 +33,12 @@ enum sq_err recipient_set(struct message *m, const char *text, unsigned max, str
             message_set(m, MSG_RECIPIENT, text);
         return err;
     }
+    if (address_is_plain(text)) {
+        message_set(m, MSG_RECIPIENT, text);
+        message_set(m, MSG_TO, NULL);
+        m->units = 1 + m->list[MSG_CC].count + m->list[MSG_BCC].count;
+        return SQ_OK;
+    }
     err = address_parse_list(text, max, &m->arena, &list, e);
     if (!err)
         recipient_set_list(m, &list);

@@ -76,11 +76,17 @@ struct store_recovered {
     size_t adopted_count;
 };
 
+/* A lease that its holder still has an attempt for. */
+struct store_lease {
+    const char *id;
+    int64_t fence;
+};
+
 typedef void (*store_recover_cb)(enum store_status st, const struct store_recovered *r, void *arg);
 
 /* Takes a new identity, retires the one before (if any), keeping the leases named. */
 enum sq_err store_register(struct store *s, const struct store_field *fields, size_t count,
-                           const char *const *keep_ids, size_t keep_count, store_recover_cb cb,
+                           const struct store_lease *keep, size_t keep_count, store_recover_cb cb,
                            void *arg) SQ_MUST_CHECK;
 /* Renews the lease and publishes NS:worker:<name>. */
 enum sq_err store_beat(struct store *s, const struct store_field *fields, size_t count,

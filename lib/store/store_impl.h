@@ -31,6 +31,7 @@ struct store {
     char *ns, *worker_name;
     char worker_id[33];
     struct buf retire; /* identities before this one, until a registration has retired them */
+    bool refused;      /* the last registration: its identity can be tried again */
     struct store_settings settings;
     struct redis_link *link, *bell;
     struct buf prefix;

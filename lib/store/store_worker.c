@@ -22,6 +22,7 @@ static void deliver_recover(struct store *s, struct store_call *call, enum store
     struct store_recovered out = {0};
     struct store_adopted *adopted = NULL;
 
+    s->refused = st == STORE_ERROR || st == STORE_AGAIN;
     if (st == STORE_OK) {
         size_t n = reply_count(r);
 
@@ -48,7 +49,7 @@ static void deliver_recover(struct store *s, struct store_call *call, enum store
 }
 
 static enum sq_err send_recover(struct store *s, bool fresh, const struct store_field *fields,
-                                size_t count, const char *const *keep, size_t keep_count,
+                                size_t count, const struct store_lease *keep, size_t keep_count,
                                 store_recover_cb cb, void *arg)
 {
     args_begin(s, SCRIPT_RECOVER);
@@ -57,8 +58,10 @@ static enum sq_err send_recover(struct store *s, bool fresh, const struct store_
     args_str(s, fresh ? "new" : "beat");
     args_str(s, fresh ? buf_str(&s->retire) : "");
     args_int(s, (int64_t)keep_count);
-    for (size_t i = 0; i < keep_count; i++)
-        args_str(s, keep[i]);
+    for (size_t i = 0; i < keep_count; i++) {
+        args_str(s, keep[i].id);
+        args_int(s, keep[i].fence);
+    }
     args_int(s, (int64_t)count);
     for (size_t i = 0; i < count; i++) {
         args_str(s, fields[i].name);
@@ -70,17 +73,21 @@ static enum sq_err send_recover(struct store *s, bool fresh, const struct store_
 }
 
 enum sq_err store_register(struct store *s, const struct store_field *fields, size_t count,
-                           const char *const *keep_ids, size_t keep_count, store_recover_cb cb,
+                           const struct store_lease *keep, size_t keep_count, store_recover_cb cb,
                            void *arg)
 {
     if (!store_is_up(s))
         return SQ_ERR_STATE;
     /* A registration whose answer got lost may have run or not: its identity and all before it stay
-     * on the list until one is known to have retired them. */
-    buf_adds(&s->retire, s->worker_id);
-    buf_addc(&s->retire, ' ');
-    random_hex(16, s->worker_id);
-    return send_recover(s, true, fields, count, keep_ids, keep_count, cb, arg);
+     * on the list until one is known to have retired them. One that Redis refused is tried again as
+     * it was, or a Redis that refuses for hours would make the list grow for hours. */
+    if (!s->refused || s->retire.len == 0) {
+        buf_adds(&s->retire, s->worker_id);
+        buf_addc(&s->retire, ' ');
+        random_hex(16, s->worker_id);
+    }
+    s->refused = false;
+    return send_recover(s, true, fields, count, keep, keep_count, cb, arg);
 }
 
 enum sq_err store_beat(struct store *s, const struct store_field *fields, size_t count,
@@ -116,7 +123,7 @@ void store_unregister(struct store *s)
 {
     /* The lease ends now rather than being forgotten: whatever is still held, be it by a claim
      * whose answer is on its way, is brought back by the next worker that looks. */
-    const char *const now[KEY_COMMAND_EXTRA] = {"XX", "1", s->worker_id};
+    const char *const now[KEY_COMMAND_EXTRA] = {"XX", "0", s->worker_id};
     const char *const none[KEY_COMMAND_EXTRA] = {NULL};
 
     if (!store_is_up(s))

@@ -18,7 +18,11 @@ local queues, senders = {}, {}
 
 local function answer(queue, text)
   if queue ~= '' and text ~= '' then
-    tell('RPUSH', P .. 'reply:' .. queue, text)
+    local told = tell('RPUSH', P .. 'reply:' .. queue, text)
+    if type(told) == 'table' and string.find(told.err, 'OOM', 1, true) then
+      -- Only a first write can be refused so: nothing is written yet, all of it comes again.
+      error(told.err)
+    end
     call('PEXPIRE', P .. 'reply:' .. queue, reply_ms)
   end
 end
@@ -35,16 +39,16 @@ end
 -- The earlier message with this key or id, and whether it came with the same body.
 local function earlier(id, key, hash, explicit)
   if key ~= '' then
-    local seen = call('GET', P .. 'idem:' .. key)
-    if seen then
+    local seen = tell('GET', P .. 'idem:' .. key)
+    if type(seen) == 'string' then
       local first, first_hash = string.match(seen, '^(%S+) (%S+)$')
       return first, first_hash == hash
     end
   end
   if explicit == '1' then
     -- A message whose job named no id has no hash: it cannot be shown to be the same.
-    local first = call('HMGET', P .. 'message:' .. id, 'id', '_hash')
-    if first[1] then
+    local first = tell('HMGET', P .. 'message:' .. id, 'id', '_hash')
+    if first.err or first[1] then
       return id, first[2] == hash
     end
   end
@@ -57,7 +61,7 @@ local function repeated(first, queue)
     return
   end
   local key = P .. 'message:' .. first
-  local seen = call('HMGET', key, 'response', '_reply', 'id')
+  local seen = tell('HMGET', key, 'response', '_reply', 'id')
   if seen[1] then
     answer(queue, seen[1])
   elseif seen[3] then
@@ -118,12 +122,12 @@ for _ = 1, tonumber(ARGV[7]) do
   end
 end
 for q, ids in pairs(queues) do
-  call('RPUSH', q, unpack(ids))
+  put('RPUSH', q, ids)
 end
 for sender in pairs(senders) do
   if not give_turn(sender) then
     -- Its turn may come tomorrow only: show now that more wait.
-    call('HSET', P .. 'sender:' .. sender, 'waiting', waiting(sender), '_shown', '')
+    tell('HSET', P .. 'sender:' .. sender, 'waiting', waiting(sender), '_shown', '')
   end
 end
 call('DEL', claimed)

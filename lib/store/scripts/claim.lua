@@ -26,23 +26,27 @@ for z = 0, tonumber(ARGV[9]) - 1 do
     tonumber(ARGV[i + 4]) }
 end
 local turn = P .. 'turn'
-local unknown, out, leased, buckets = {}, {}, {}, {}
+local unknown, leased, buckets = {}, {}, {}
+-- What is returned; not unpacked from another table, which Lua does for some 8000 values only.
+local out = { 'ok', int(now_us), '0', unknown }
+-- Ids looked at per sender and call, at most: those of messages that no longer wait cost time too.
+local LOOK_MAX = 1024
 
 -- Messages whose time has come go to the ready queues. Bounded; what is left is due next time.
 local function promote()
   local due = call('ZRANGEBYSCORE', P .. 'delayed', '-inf', int(now), 'LIMIT', 0, 128)
+  if #due > 0 then
+    call('ZREM', P .. 'delayed', unpack(due))
+  end
   for _, id in ipairs(due) do
     local key = P .. 'message:' .. id
-    local m = call('HMGET', key, 'status', 'sender', '_priority')
+    local m = tell('HMGET', key, 'status', 'sender', '_priority')
     if m[1] == 'scheduled' and m[2] then
       call('HSET', key, 'status', 'queued')
       call('HDEL', key, 'next_attempt_at')
-      call('RPUSH', ready_key(m[2], m[3] or '2'), id)
+      put('RPUSH', ready_key(m[2], m[3] or '2'), { id })
       give_turn(m[2])
     end
-  end
-  if #due > 0 then
-    call('ZREM', P .. 'delayed', unpack(due))
   end
 end
 
@@ -59,18 +63,19 @@ local function day_of(zone)
   end
 end
 
--- Whether any channel has a suppression list at all: asked once per call, not per message.
-local lists = {}
+-- Whether any channel has a suppression list at all: asked once per call, not per message. People
+-- write these lists: one of another type must stop all before the first message is leased.
+local any_suppressed = false
 for channel in string.gmatch(ARGV[8], '%S+') do
-  lists[#lists + 1] = P .. 'suppressed:' .. channel
+  any_suppressed = call('SCARD', P .. 'suppressed:' .. channel) > 0 or any_suppressed
 end
-local any_suppressed = #lists > 0 and call('EXISTS', unpack(lists)) > 0
+call('ZCARD', turn)
 
 -- A bucket with its state, read once per call.
 local function bucket(name)
   local b = buckets[name]
   if b == nil then
-    local v = call('HMGET', P .. 'bucket:' .. name, 'interval', 'tolerance', 'day_cap', 'zone',
+    local v = tell('HMGET', P .. 'bucket:' .. name, 'interval', 'tolerance', 'day_cap', 'zone',
       'conc', 'tat', 'day_start', 'used', 'busy', 'pause')
     b = false
     if v[1] then
@@ -143,14 +148,14 @@ local function spend(list, at)
   end
 end
 
--- Ids by priority: of 20 sends at least one is low and four are normal, if there are any.
+-- Ids by priority: of 20 sends at least one is low and three are normal, if there are any.
 local function pop(sender, n, served)
   local low = math.floor((served + n) / 20) - math.floor(served / 20)
   local normal = math.floor((served + n) / 5) - math.floor(served / 5) - low
   local ids = {}
   local function from(priority, count)
     if count > 0 then
-      for _, id in ipairs(call('LPOP', ready_key(sender, priority), count) or {}) do
+      for _, id in ipairs(tell('LPOP', ready_key(sender, priority), count) or {}) do
         ids[#ids + 1] = id
       end
     end
@@ -168,7 +173,13 @@ local function is_suppressed(id, ignore)
     return false
   end
   local m = call('HMGET', P .. 'message:' .. id, 'channel', 'recipient')
-  return m[1] and m[2] and call('SISMEMBER', P .. 'suppressed:' .. m[1], m[2]) == 1
+  -- An e-mail may have several, as canonical addresses: one that is suppressed stops it.
+  for recipient in string.gmatch(m[1] and m[2] or '', '[^,]+') do
+    if tell('SISMEMBER', P .. 'suppressed:' .. m[1], recipient) == 1 then
+      return true
+    end
+  end
+  return false
 end
 
 local function lease(id, m, at, flags)
@@ -178,8 +189,9 @@ local function lease(id, m, at, flags)
     now_iso)
   leased[#leased + 1] = id
   local n = #out
+  local packed = tell('GET', P .. 'content:' .. id)
   out[n + 1] = fence .. ' ' .. attempts .. ' ' .. int(at) .. ' ' .. flags .. ' ' .. id
-  out[n + 2] = call('GET', P .. 'content:' .. id) or ''
+  out[n + 2] = type(packed) == 'string' and packed or ''
   event(false, 'message.sending', 'id', id, 'attempts', attempts)
 end
 
@@ -189,16 +201,17 @@ local function serve(sender, s)
   for name in string.gmatch(s[1], '%S+') do
     local b = bucket(name)
     if not b then
-      return now_us + 1000000, 'throttled', waiting(sender)
+      unknown[#unknown + 1] = sender
+      return now_us + 5000000, 'throttled', waiting(sender)
     end
     list[#list + 1] = b
     rated = rated or b.interval > 0
   end
   local room = rated and want or want + prefetch
   local n, state, next_us = countable(list, math.min(room, quantum))
-  local served, sent = tonumber(s[4] or '0'), 0
+  local served, sent, looked = tonumber(s[4] or '0'), 0, 0
   local flags = rated and 'c' or '-'
-  while sent < n do
+  while sent < n and looked < LOOK_MAX do
     local at = slot(list)
     if at > now_us + horizon then
       state, next_us = 'throttled', at - horizon
@@ -209,8 +222,9 @@ local function serve(sender, s)
     if #ids == 0 then
       break
     end
+    looked = looked + #ids
     for _, id in ipairs(ids) do
-      local m = call('HMGET', P .. 'message:' .. id, 'status', '_fence', 'attempts')
+      local m = tell('HMGET', P .. 'message:' .. id, 'status', '_fence', 'attempts')
       if m[1] == 'queued' then
         if is_suppressed(id, s[3]) then
           lease(id, m, now_us, 's')
@@ -260,10 +274,10 @@ end
 promote()
 local due = call('ZRANGEBYSCORE', turn, '-inf', int(now_us), 'LIMIT', 0, 64)
 for position, sender in ipairs(due) do
-  if want <= 0 then
+  if want + prefetch <= 0 then
     break
   end
-  local s = call('HMGET', P .. 'sender:' .. sender, '_buckets', 'state', '_ignore_suppressed',
+  local s = tell('HMGET', P .. 'sender:' .. sender, '_buckets', 'state', '_ignore_suppressed',
     '_served', '_shown')
   if not s[1] then
     -- Nobody has configured it (Redis was emptied, or its sender was taken out): ask.
@@ -289,8 +303,8 @@ for _, b in pairs(buckets) do
       'busy', int(b.busy))
   end
 end
-if #leased > 0 then
-  call('SADD', P .. 'lease:' .. W, unpack(leased))
+for i = 1, #leased, 1000 do
+  call('SADD', P .. 'lease:' .. W, unpack(leased, i, math.min(i + 999, #leased)))
 end
 
 local next_us = next_due()
@@ -298,4 +312,5 @@ if next_us > 0 and next_us <= now_us + 1000 and want <= 0 then
   -- More is due than this worker has room for: another one may come.
   call('PUBLISH', P .. 'bell', 'claim')
 end
-return { 'ok', int(now_us), int(next_us), unknown, unpack(out) }
+out[3] = int(next_us)
+return out

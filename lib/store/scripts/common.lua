@@ -67,11 +67,24 @@ local function ready_key(sender, priority)
   return P .. 'ready:' .. sender .. ':' .. priority
 end
 
+-- Puts messages into a queue. A queue that cannot be written, since somebody made another type of it,
+-- must not fail the script midway: they wait in the delayed set, and are tried again.
+local function put(verb, queue, ids)
+  if type(tell(verb, queue, unpack(ids))) == 'number' then
+    return
+  end
+  for _, id in ipairs(ids) do
+    call('HSET', P .. 'message:' .. id, 'status', 'scheduled', 'next_attempt_at', iso(now + 60000))
+    call('ZADD', P .. 'delayed', int(now + 60000), id)
+  end
+end
+
 -- How many messages of a sender wait for their turn.
 local function waiting(sender)
   local n = 0
   for priority = 1, 3 do
-    n = n + call('LLEN', ready_key(sender, priority))
+    local len = tell('LLEN', ready_key(sender, priority))
+    n = n + (type(len) == 'number' and len or 0)
   end
   return n
 end
@@ -84,11 +97,17 @@ end
 
 -- Puts raw jobs of one worker's claimed list back where they came from, in their order.
 -- The list's first element is its tag, "<batch>:<high>:<normal>:<low>": how many of each.
+-- Returns how many; nothing = a job list has another type: all stays until that is mended.
 local function unclaim(worker)
   local key = P .. 'claimed:' .. worker
   local all = call('LRANGE', key, 0, -1)
   if #all == 0 then
     return 0
+  end
+  for _, list in ipairs({ 'jobs:high', 'jobs', 'jobs:low' }) do
+    if type(tell('LLEN', P .. list)) == 'table' then
+      return nil
+    end
   end
   local high, normal = string.match(all[1], '^[^:]*:(%d+):(%d+):')
   local first_normal = 2 + tonumber(high)
@@ -101,12 +120,19 @@ local function unclaim(worker)
   return #all - 1
 end
 
+-- Whether a lease's use was counted in the day that its sender's bucket counts now: a refund of
+-- yesterday's would raise today's cap. RFC 3339 texts of one zone compare like their times.
+local function is_today(sender, leased_at)
+  local start = tell('HGET', P .. 'bucket:sender:' .. sender, 'day_start')
+  return leased_at and type(start) == 'string' and leased_at >= iso(tonumber(start))
+end
+
 -- Gives up `places` of concurrency in a sender's buckets, and `units` of the day's use: sends that
 -- never left do not count. A sender that waited for the free place gets its turn now.
 local function give_back(sender, places, units)
   for _, name in ipairs({ 'sender:' .. sender, 'global' }) do
     local key = P .. 'bucket:' .. name
-    local b = call('HMGET', key, 'conc', 'busy', 'used')
+    local b = tell('HMGET', key, 'conc', 'busy', 'used')
     local busy = tonumber(b[2] or '0')
     if b[1] then
       call('HSET', key, 'busy', int(math.max(0, busy - places)), 'used',
@@ -123,7 +149,7 @@ local function release(id, sender, priority, attempts, counted)
   local key = P .. 'message:' .. id
   call('HSET', key, 'status', 'queued', 'attempts',
     counted and attempts or int(math.max(0, tonumber(attempts or '0') - 1)))
-  call('LPUSH', ready_key(sender, priority or '2'), id)
+  put('LPUSH', ready_key(sender, priority or '2'), { id })
   give_turn(sender)
 end
 

@@ -19,6 +19,8 @@ local retention, reply_ms, stats_ms = ARGV[4], ARGV[5], ARGV[6]
 local timeline_max, keep_content = ARGV[7], ARGV[8] == '1'
 local recorded, stale = 0, 0
 local stats, gone, unleased, senders, refunds = {}, {}, {}, {}, {}
+local day = P .. 'stats:' .. string.sub(now_iso, 1, 10)
+call('HLEN', day)
 
 local function count(what)
   stats[what] = (stats[what] or 0) + 1
@@ -87,18 +89,21 @@ local function later(o, attempts, first, fields)
   event(false, 'message.retrying', 'id', o.id, 'sender', o.sender, 'error_code', o.code)
 end
 
--- What an operator paused stays paused, whatever its last transfers say.
-local function is_paused(sender)
-  return call('HGET', P .. 'sender:' .. sender, 'state') == 'paused'
+-- The sender's state, for those who may stop it: what an operator paused stays paused, whatever its
+-- last transfers say, and what is broken is not mended by a throttle.
+local function state_of(sender)
+  local state = tell('HGET', P .. 'sender:' .. sender, 'state')
+  return type(state) == 'table' and 'paused' or state
 end
 
 local function park(sender, delay)
-  if is_paused(sender) then
+  local state = state_of(sender)
+  if state == 'paused' or state == 'broken' then
     return
   end
   local bucket, pause = P .. 'bucket:sender:' .. sender, now_us + delay * 1000
-  local old = call('HGET', bucket, 'pause')
-  if not old or tonumber(old) < pause then
+  local old = tell('HGET', bucket, 'pause')
+  if not old or type(old) == 'string' and tonumber(old) < pause then
     call('HSET', bucket, 'pause', int(pause))
     call('HSET', P .. 'sender:' .. sender, 'state', 'throttled', 'until', iso(now + delay),
       '_shown', '')
@@ -108,7 +113,7 @@ end
 
 -- Its turn stays: the next claim shows how many wait, and takes the turn away.
 local function break_sender(sender, text)
-  if is_paused(sender) then
+  if state_of(sender) == 'paused' then
     return
   end
   call('HSET', P .. 'sender:' .. sender, 'state', 'broken', 'error_message', text,
@@ -133,7 +138,7 @@ local function record(o, m, first, fields)
   end
 end
 
-local i = 10
+local i, seen = 10, {}
 for _ = 1, tonumber(ARGV[9]) do
   local o = { kind = ARGV[i], id = ARGV[i + 1], sender = ARGV[i + 3], delay = tonumber(ARGV[i + 4]),
     answer = ARGV[i + 6], queue = ARGV[i + 7], provider = ARGV[i + 8], channel = ARGV[i + 9],
@@ -143,8 +148,8 @@ for _ = 1, tonumber(ARGV[9]) do
   -- What did not go well has error_code and error_message as its first fields.
   o.code = fields >= 2 and ARGV[i + 14] or ''
   o.text = fields >= 4 and ARGV[i + 16] or ''
-  local m = call('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority', 'sender',
-    'provider', 'channel')
+  local m = tell('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority', 'sender',
+    'provider', 'channel', 'sending_at')
   -- Of a message that cannot be read, or whose sender is configured no more, the hash knows.
   if o.sender == '' then
     o.sender, o.channel = m[6] or '', m[8] or o.channel
@@ -160,34 +165,39 @@ for _ = 1, tonumber(ARGV[9]) do
   else
     stale = stale + 1
   end
-  unleased[#unleased + 1] = o.id
-  senders[#senders + 1] = o.sender
-  refunds[#refunds + 1] = ARGV[i + 5]
+  -- A lease of a later fence is another attempt's of this same worker: it stays.
+  if (mine or not m[2]) and not seen[o.id] then
+    seen[o.id] = true
+    unleased[#unleased + 1] = o.id
+    senders[#senders + 1] = o.sender
+    refunds[#refunds + 1] = ARGV[i + 5] == '1' and is_today(o.sender, m[9]) and 1 or 0
+  end
   i = i + 13 + fields
 end
 
 -- The places and units of those that still were this worker's leases.
 local lease = P .. 'lease:' .. W
 local freed = {}
-for k, held in ipairs(call('SMISMEMBER', lease, unpack(unleased))) do
+for k, held in ipairs(#unleased > 0 and call('SMISMEMBER', lease, unpack(unleased)) or {}) do
   if held == 1 then
     local f = freed[senders[k]] or { 0, 0 }
     f[1] = f[1] + 1
-    f[2] = f[2] + tonumber(refunds[k])
+    f[2] = f[2] + refunds[k]
     freed[senders[k]] = f
   end
 end
-call('SREM', lease, unpack(unleased))
+if #unleased > 0 then
+  call('SREM', lease, unpack(unleased))
+end
 for sender, f in pairs(freed) do
   give_back(sender, f[1], f[2])
 end
 if #gone > 0 then
   call('UNLINK', unpack(gone))
 end
-local day = P .. 'stats:' .. string.sub(now_iso, 1, 10)
 local first_count = next(stats) and call('EXISTS', day) == 0
 for what, n in pairs(stats) do
-  call('HINCRBY', day, what, n)
+  tell('HINCRBY', day, what, n)
 end
 if first_count then
   call('PEXPIRE', day, stats_ms)

@@ -1,7 +1,7 @@
 -- recover: renews this worker's lease, and brings back what dead workers held. Any worker runs it.
 -- ARGV: 4 lease ms, 5 worker name, 6 'new' (register) | 'beat', 7 earlier identities of this very
--- process to retire, separated by spaces, 8 how many leases to keep from them, then that many ids; then the
--- count of worker fields and field value ...; then retention ms of rejected and of dead.
+-- process to retire, separated by spaces, 8 how many leases to keep from them, then id and fence of
+-- each; then the count of worker fields and field value ...; then retention ms of rejected and of dead.
 -- Returns {'ok', now_us, next_us, recovered jobs, recovered messages, adopted: id fence attempts
 -- packed ...} or {'fenced'}: another worker declared this one dead; take a new identity.
 --
@@ -11,22 +11,24 @@
 allow_oom()
 local lease_ms, name, mode = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local workers = P .. 'workers'
-if mode == 'beat' and not call('ZSCORE', workers, W) then
+local mine = call('ZSCORE', workers, W)
+if mode == 'beat' and (not mine or tonumber(mine) == 0) then
   return { 'fenced' }
 end
+call('ZCARD', P .. 'turn')
 local i = 9
 local keep = {}
 for _ = 1, tonumber(ARGV[8]) do
-  keep[ARGV[i]] = true
-  i = i + 1
+  keep[ARGV[i]] = ARGV[i + 1]
+  i = i + 2
 end
 local fields = tonumber(ARGV[i]) * 2
 call('ZADD', workers, int(now + lease_ms), W)
-call('HSET', P .. 'worker:' .. name, '_id', W, unpack(ARGV, i + 1, i + fields))
+tell('HSET', P .. 'worker:' .. name, '_id', W, unpack(ARGV, i + 1, i + fields))
 call('PEXPIRE', P .. 'worker:' .. name, 2 * lease_ms)
 -- The names of those hashes, so that nobody needs to search all keys for them.
-call('ZADD', P .. 'worker_names', int(now + 2 * lease_ms), name)
-call('ZREMRANGEBYSCORE', P .. 'worker_names', '-inf', int(now))
+tell('ZADD', P .. 'worker_names', int(now + 2 * lease_ms), name)
+tell('ZREMRANGEBYSCORE', P .. 'worker_names', '-inf', int(now))
 i = i + fields + 1
 local rejected_ms, dead_ms = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
 
@@ -35,9 +37,9 @@ local jobs, messages, adopted = 0, 0, {}
 -- What a lease of a dead worker becomes. `unsent` = its owner says that it never started.
 local function bring_back(id, unsent)
   local key = P .. 'message:' .. id
-  local m = call('HMGET', key, 'status', 'sender', '_priority', 'attempts', '_uncertain', '_started',
-    '_fence')
-  if m[1] ~= 'sending' then
+  local m = tell('HMGET', key, 'status', 'sender', '_priority', 'attempts', '_uncertain', '_started',
+    '_fence', 'sending_at')
+  if m[1] ~= 'sending' or not m[2] then
     if m[2] then
       give_back(m[2], 1, 0)
     end
@@ -48,10 +50,11 @@ local function bring_back(id, unsent)
     call('SADD', P .. 'lease:' .. W, id)
     local n = #adopted
     adopted[n + 1], adopted[n + 2], adopted[n + 3] = id, m[7], m[4]
-    adopted[n + 4] = call('GET', P .. 'content:' .. id) or ''
+    local packed = tell('GET', P .. 'content:' .. id)
+    adopted[n + 4] = type(packed) == 'string' and packed or ''
     return
   end
-  give_back(m[2], 1, unsent and 1 or 0)
+  give_back(m[2], 1, unsent and is_today(m[2], m[8]) and 1 or 0)
   release(id, m[2], m[3], m[4], not unsent)
 end
 
@@ -64,33 +67,43 @@ local function drain(worker, n)
   return call('EXISTS', key) == 0
 end
 
+-- Puts a worker's claimed batch back, and forgets the worker when nothing of it is left. Until then
+-- it stands among the workers with the score 0, which no beat renews: it would go on with leases
+-- half of which are gone.
+local function bury(worker, drained)
+  local back = unclaim(worker)
+  jobs = jobs + (back or 0)
+  if back and drained then
+    call('ZREM', workers, worker)
+  else
+    call('ZADD', workers, 0, worker)
+  end
+end
+
 -- This process' earlier identity (its connection broke): what it still has in flight is kept, the
--- rest was claimed by a call whose answer got lost, and never started.
+-- rest was claimed by a call whose answer got lost, and never started. That may be a later lease of
+-- a message whose earlier attempt is still in flight here: the fence tells.
 local function retire(old)
   local key = P .. 'lease:' .. old
   for _, id in ipairs(call('SMEMBERS', key)) do
-    if keep[id] then
+    if keep[id] and keep[id] == tell('HGET', P .. 'message:' .. id, '_fence') then
       call('SADD', P .. 'lease:' .. W, id)
     else
       bring_back(id, true)
     end
   end
   call('DEL', key)
-  jobs = jobs + unclaim(old)
-  call('ZREM', workers, old)
+  bury(old, true)
 end
 
 for old in string.gmatch(ARGV[7], '%S+') do
   retire(old)
 end
 for _, dead in ipairs(call('ZRANGEBYSCORE', workers, '-inf', int(now), 'LIMIT', 0, 4)) do
-  jobs = jobs + unclaim(dead)
-  if drain(dead, 128) then
-    call('ZREM', workers, dead)
-  end
+  bury(dead, drain(dead, 128))
 end
-call('XTRIM', P .. 'rejected', 'MINID', '~', int(now - rejected_ms))
-call('ZREMRANGEBYSCORE', P .. 'dead', '-inf', int(now - dead_ms))
+tell('XTRIM', P .. 'rejected', 'MINID', '~', int(now - rejected_ms))
+tell('ZREMRANGEBYSCORE', P .. 'dead', '-inf', int(now - dead_ms))
 if jobs + messages > 0 then
   call('PUBLISH', P .. 'bell', 'recovered')
 end

@@ -2,6 +2,7 @@
 -- crash can tell "leased" from "perhaps sent".
 -- ARGV: 4 count, then per message: id fence. Returns {'ok', 1|0, ...}: 0 = the lease is lost, do
 -- not send.
+allow_oom()
 local out = { 'ok' }
 for i = 5, 4 + 2 * tonumber(ARGV[4]), 2 do
   local key = P .. 'message:' .. ARGV[i]

@@ -30,7 +30,14 @@ local function take_from(list, class, n)
     if not got then
       return
     end
-    for _, raw in ipairs(got) do
+    for k, raw in ipairs(got) do
+      if bytes <= 0 then
+        -- Full: what was popped beyond it goes back to its place.
+        for back = #got, k, -1 do
+          call('RPUSH', P .. list, got[back])
+        end
+        return
+      end
       if #raw > max_job then
         reject(raw)
       else

@@ -258,6 +258,32 @@ static const struct {
     {"Acm\xc3\xa9", false}, {"a@b", false},       {" ", false},
 };
 
+/* What is called plain must be what the parser makes of it, byte for byte. */
+static void test_plain(void **state)
+{
+    static const char *const plain[] = {"a@b", "jane.doe+x@mail.example.com", "a@1-2.example",
+                                        "o'neil@x--y.example", "A.B@xn--bcher-kva.example"};
+    static const char *const others[] = {
+        "",          "@b",      "a@",           "a@B.example",  "a..b@c",  ".a@c",       "a@-b.c",
+        "a@b-.c",    "a@b..c",  "a@.b",         "a@b.",         "a b@c",   "\"a\"@b.c",  "a@b@c",
+        "J <a@b.c>", "a@b,c@d", "\xc3\xa9@b.c", "a@\xc3\xa9.c", "a@b_c.d", "a@[1.2.3.4]"};
+    struct arena a = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+        struct address_list list = {0};
+        struct err_text e;
+
+        assert_true(address_is_plain(plain[i]));
+        assert_int_equal(address_parse_list(plain[i], 1, &a, &list, &e), SQ_OK);
+        assert_string_equal(list.items[0].addr, plain[i]);
+        assert_null(list.items[0].name);
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_false(address_is_plain(others[i]));
+    arena_free(&a);
+}
+
 static void test_text_sender(void **state)
 {
     (void)state;
@@ -269,9 +295,10 @@ static void test_text_sender(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),      cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_max),       cmocka_unit_test(test_idn),
-        cmocka_unit_test(test_recipient), cmocka_unit_test(test_text_sender),
+        cmocka_unit_test(test_plain),       cmocka_unit_test(test_good),
+        cmocka_unit_test(test_bad),         cmocka_unit_test(test_max),
+        cmocka_unit_test(test_idn),         cmocka_unit_test(test_recipient),
+        cmocka_unit_test(test_text_sender),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
