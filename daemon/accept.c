@@ -140,7 +140,7 @@ static void make_conflict(const struct accept_stage *a, struct item *it, struct 
 static void admit(const struct accept_stage *a, struct item *it, struct store_accept *out)
 {
     struct message *m = &it->job.message;
-    const struct sender *s = choice_sender(a->live->config, m, &it->error);
+    const struct sender *s = choice_sender(a->batch_live->config, m, &it->error);
 
     if (s == NULL) {
         reject(a, it, out);
@@ -166,7 +166,7 @@ static void understand(struct accept_stage *a, struct item *it, const struct sto
 {
     memset(&it->error, 0, sizeof(it->error));
     it->err = job_parse(raw->raw, raw->len, raw->list, store_now_ms(a->store),
-                        &a->live->config->job, &it->job, &it->error);
+                        &a->batch_live->config->job, &it->job, &it->error);
 }
 
 static void judge(struct accept_stage *a, size_t i)
