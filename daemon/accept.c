@@ -1,9 +1,12 @@
 /* Accept: parse, find the sender, and replace the batch by what it became.
  *
+ * Where some of its jobs need a look-up first (resolve), the whole batch waits for them: it is
+ * replaced in one step.
  * The batch's own memory is kept until Redis has answered, so that a refusal (out of memory, script
  * cache empty) is tried again with the very same ids. */
 #include "accept.h"
 
+#include "choice.h"
 #include "job.h"
 #include "provider.h"
 #include "text.h"
@@ -18,6 +21,7 @@
 struct item {
     struct job job;
     struct err_text error;
+    enum sq_err err;
     struct buf packed, answer, conflict;
     struct store_field fields[FIELDS_MAX];
 };
@@ -31,34 +35,14 @@ struct accept_stage {
     struct timer *again;
     struct item *items;
     struct store_accept *out;
+    struct job **unresolved; /* scratch */
     size_t count, cap;
+    bool resolving;
     uint64_t tag;
     struct accept_counters counters;
 };
 
 /* --- one job --- */
-
-/* The sender named, or the channel's default. */
-static const struct sender *find_sender(const struct config *c, const struct message *m,
-                                        struct err_text *e)
-{
-    const char *id = m->text[MSG_SENDER];
-    const char *channel = channel_name(m->channel);
-    const struct sender *s =
-        id != NULL ? config_sender(c, id) : config_default_sender(c, m->channel);
-
-    if (s == NULL && id != NULL)
-        err_set_field(e, SQ_ERR_NOT_FOUND, "sender", "no sender has this id");
-    else if (s == NULL)
-        err_set_field(e, SQ_ERR_NOT_FOUND, "sender", "none is named and channel %s has no default",
-                      channel);
-    else if ((s->channels & CHANNEL_BIT(m->channel)) == 0)
-        err_set_field(e, SQ_ERR_NOT_FOUND, "sender", "it does not serve channel %s", channel);
-    else
-        return s;
-    snprintf(e->code, sizeof(e->code), "%s", error_code_name(CODE_INSUFFICIENT_PERMISSIONS));
-    return NULL;
-}
 
 static enum error_code code_of(const struct err_text *e)
 {
@@ -155,7 +139,7 @@ static void make_conflict(const struct accept_stage *a, struct item *it, struct 
 static void admit(const struct accept_stage *a, struct item *it, struct store_accept *out)
 {
     struct message *m = &it->job.message;
-    const struct sender *s = find_sender(a->live->config, m, &it->error);
+    const struct sender *s = choice_sender(a->live->config, m, &it->error);
 
     if (s == NULL) {
         reject(a, it, out);
@@ -177,17 +161,20 @@ static void admit(const struct accept_stage *a, struct item *it, struct store_ac
     make_conflict(a, it, out);
 }
 
-static void understand(struct accept_stage *a, size_t i, const struct store_raw *raw)
+static void understand(struct accept_stage *a, struct item *it, const struct store_raw *raw)
+{
+    memset(&it->error, 0, sizeof(it->error));
+    it->err = job_parse(raw->raw, raw->len, raw->list, store_now_ms(a->store),
+                        &a->live->config->job, &it->job, &it->error);
+}
+
+static void judge(struct accept_stage *a, size_t i)
 {
     struct item *it = &a->items[i];
     struct store_accept *out = &a->out[i];
-    enum sq_err err;
 
     *out = (struct store_accept){.index = (unsigned)i + 1};
-    memset(&it->error, 0, sizeof(it->error));
-    err = job_parse(raw->raw, raw->len, raw->list, store_now_ms(a->store), &a->live->config->job,
-                    &it->job, &it->error);
-    if (err == SQ_OK)
+    if (it->err == SQ_OK)
         admit(a, it, out);
     else
         reject(a, it, out);
@@ -245,29 +232,66 @@ static void on_again(void *arg)
         send(a);
 }
 
+static void judge_all(struct accept_stage *a)
+{
+    for (size_t i = 0; i < a->count; i++)
+        judge(a, i);
+    send(a);
+}
+
+static size_t find_unresolved(struct accept_stage *a)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->count; i++)
+        if (a->items[i].err == SQ_OK && a->ops.needs_resolving(&a->items[i].job))
+            a->unresolved[n++] = &a->items[i].job;
+    return n;
+}
+
 static void reserve(struct accept_stage *a, size_t count)
 {
     if (count <= a->cap)
         return;
     a->items = mem_realloc(a->items, count * sizeof(*a->items));
     a->out = mem_realloc(a->out, count * sizeof(*a->out));
+    a->unresolved = mem_realloc(a->unresolved, count * sizeof(struct job *));
     memset(a->items + a->cap, 0, (count - a->cap) * sizeof(*a->items));
     a->cap = count;
 }
 
 void accept_batch(struct accept_stage *a, uint64_t tag, const struct store_raw *jobs, size_t count)
 {
+    size_t unresolved;
+
     reserve(a, count);
     a->tag = tag;
     a->count = count;
     for (size_t i = 0; i < count; i++)
-        understand(a, i, &jobs[i]);
-    send(a);
+        understand(a, &a->items[i], &jobs[i]);
+    unresolved = find_unresolved(a);
+    a->resolving = unresolved > 0;
+    if (a->resolving)
+        a->ops.resolve(a->unresolved, unresolved, a->ops.arg);
+    else
+        judge_all(a);
+}
+
+void accept_resolved(struct accept_stage *a, bool ok)
+{
+    if (!a->resolving)
+        return;
+    a->resolving = false;
+    if (ok)
+        judge_all(a);
+    else
+        finish(a, 0);
 }
 
 void accept_abandon(struct accept_stage *a)
 {
     timer_cancel(a->again);
+    a->resolving = false;
     if (a->count > 0)
         finish(a, 0);
 }
@@ -297,6 +321,7 @@ void accept_free(struct accept_stage *a)
     }
     free(a->items);
     free(a->out);
+    free(a->unresolved);
     timer_free(a->again);
     live_config_unref(a->live);
     free(a);

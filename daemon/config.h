@@ -38,6 +38,7 @@ struct config {
     int64_t max_retry_after_ms; /* 1h: longer Retry-Afters are clamped */
     struct job_limits job;
     struct rate global_rate;
+    int template_missing;           /* enum template_missing: a field without value and default */
     const char *attachments_root;   /* NULL = attachments by storage_path are refused */
     const char **attachments_hosts; /* allow_hosts: reachable although their address is private */
     unsigned attachments_host_count;
@@ -58,7 +59,10 @@ typedef void (*config_report)(bool fatal, const char *line, void *arg);
 struct config *config_load(const char *path, config_report report, void *arg);
 /* The same with flags. Without senders none of their references is resolved, and none is in the
  * result: for whoever may read the configuration, but not the secrets. */
-enum { CONFIG_WITHOUT_SENDERS = 1 };
+enum {
+    CONFIG_WITHOUT_SENDERS = 1,
+    CONFIG_WITHOUT_SECRETS = 2, /* senders without credentials, options and headers */
+};
 struct config *config_load_opts(const char *path, unsigned flags, config_report report, void *arg);
 /* The same from memory (`text` NULL: defaults and env only), with `name` for the error lines and
  * an environment of its own ("NAME=value" strings ending with NULL; NULL = empty). */

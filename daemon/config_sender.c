@@ -196,6 +196,8 @@ void sender_load(struct load *l, unsigned index, struct sender *s)
                      full_path(&r, scope->settings[i].path));
     read_provider(&r);
     read_channels(&r);
+    if (l->flags & CONFIG_WITHOUT_SECRETS)
+        return;
     sender_load_headers(l, index, s);
     check_retry(&r);
     check_from(&r);

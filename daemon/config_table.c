@@ -112,6 +112,10 @@ static const struct setting root_settings[] = {
     {"job.max_list", "1000", .type = SETTING_INT, CONF(job.max_list), .min = 1, .max = 100000,
      .help = "Items of cc, bcc, media or attachments: SendGrid's 1000 recipients are the most of "
              "all providers"},
+    {"templates.missing", "empty", .type = SETTING_WORD, CONF(template_missing),
+     .words = "empty|fail",
+     .help = "What `{{field}}` without value and default becomes: nothing, or the message fails "
+             "with `template_error`. empty, as most contacts lack some field"},
     {"attachments.root", "", .type = SETTING_DIR, CONF(attachments_root),
      .help = "Directory that `storage_path` attachments are read from; empty = such attachments "
              "are refused"},

@@ -7,6 +7,7 @@
 #include "dispatch.h"
 
 #include "rate.h"
+#include "refusal.h"
 #include "text.h"
 #include "timefmt.h"
 #include "verdict.h"
@@ -56,9 +57,13 @@ static void settle(struct dispatch_stage *d, struct attempt *t, enum error_code 
 static bool refuse(struct dispatch_stage *d, struct attempt *t)
 {
     const struct message *m = &t->message;
+    const char *why;
+    enum error_code refused = refusal_get(m, &why);
 
     if (t->unreadable)
         settle(d, t, CODE_VALIDATION_ERROR, "what is stored of this message cannot be read");
+    else if (refused != CODE_NONE)
+        settle(d, t, refused, why);
     else if (t->suppressed)
         settle(d, t, CODE_SUPPRESSED, "the recipient is on the suppression list of this channel");
     else if (m->expires_at != 0 && m->expires_at <= store_now_ms(d->store))

@@ -1,6 +1,8 @@
 /* The flow, top to bottom:
  *
  *   intake -> accept -> [Redis: ready queues] -> dispatch -> transfer -> record
+ *             |    ^
+ *             resolve: contacts and templates, for the jobs that need them
  *                 recover keeps the worker's lease and brings back what dead workers held
  *
  * Stages know only the store and their neighbours' names given here as callbacks. Everything in
@@ -14,6 +16,7 @@
 #include "quota.h"
 #include "record.h"
 #include "recover.h"
+#include "resolve.h"
 #include "text.h"
 #include "transfer.h"
 #include <stdio.h>
@@ -33,6 +36,8 @@ struct engine {
     struct store *store;
     struct attempts attempts;
     struct intake_stage *intake;
+    struct directory *directory;
+    struct resolve_stage *resolve;
     struct accept_stage *accept;
     struct dispatch_stage *dispatch;
     struct transfer_stage *transfer;
@@ -79,6 +84,20 @@ static void on_jobs(uint64_t tag, const struct store_raw *jobs, size_t count, vo
     struct engine *e = arg;
 
     accept_batch(e->accept, tag, jobs, count);
+}
+
+static void on_unresolved(struct job *const *jobs, size_t count, void *arg)
+{
+    struct engine *e = arg;
+
+    resolve_jobs(e->resolve, jobs, count);
+}
+
+static void on_resolved(bool ok, void *arg)
+{
+    struct engine *e = arg;
+
+    accept_resolved(e->accept, ok);
 }
 
 static void on_batch_accepted(unsigned accepted, void *arg)
@@ -136,6 +155,13 @@ static void on_attempt_done(struct attempt *t, void *arg)
 }
 
 /* A retry or a freed place may be the next thing due. */
+static void on_transfer_warning(const char *text, void *arg)
+{
+    struct engine *e = arg;
+
+    log_line(e->log, LOG_LVL_WARN, "token", "%s", text);
+}
+
 static void on_recorded(int64_t next_us, void *arg)
 {
     struct engine *e = arg;
@@ -276,6 +302,7 @@ static void on_link(bool up, const char *why, void *arg)
     e->told_down = true;
     recover_stop(e->recover);
     close_stages(e);
+    resolve_abandon(e->resolve);
     accept_abandon(e->accept);
 }
 
@@ -341,6 +368,7 @@ static void apply_settings(struct engine *e)
     store_set_settings(e->store, &settings);
     dispatch_set_config(e->dispatch, e->live);
     accept_set_config(e->accept, e->live);
+    resolve_set_config(e->resolve, e->live);
     intake_set_config(e->intake, c);
     record_set_batch(e->record, c->record_batch);
 }
@@ -373,17 +401,22 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
 {
     const struct config *c = e->live->config;
     const struct intake_ops intake = {on_jobs, on_intake_fenced, on_problem, e};
-    const struct accept_ops accept = {on_batch_accepted, on_problem, e};
+    const struct accept_ops accept = {resolve_is_needed, on_unresolved, on_batch_accepted,
+                                      on_problem, e};
+    const struct resolve_ops resolve = {on_resolved, on_problem, e};
     const struct dispatch_ops dispatch = {
         on_room, on_begin, on_release, on_settled, on_unknown_senders, on_problem, e};
+    const struct transfer_ops transfer = {on_attempt_done, on_transfer_warning, e};
     const struct record_ops record = {on_recorded, on_intake_fenced, on_problem, e};
     const struct recover_ops recover = {on_status,  on_registered,   on_renewed, on_fenced,
                                         on_adopted, on_brought_back, on_problem, e};
 
     e->intake = intake_new(e->loop, e->store, addr, c, &intake);
     e->accept = accept_new(e->loop, e->store, e->log, &accept);
+    e->directory = directory_redis_new(e->store);
+    e->resolve = resolve_new(e->loop, e->store, e->directory, &resolve);
     e->dispatch = dispatch_new(e->loop, e->store, &e->attempts, &dispatch);
-    e->transfer = transfer_new(e->loop, c, on_attempt_done, e);
+    e->transfer = transfer_new(e->loop, c, &transfer);
     e->record = record_new(e->loop, e->store, &e->attempts, e->log, &record);
     e->recover = recover_new(e->loop, e->store, &e->attempts, c->lease_ms, &recover);
 }
@@ -418,6 +451,8 @@ void engine_free(struct engine *e)
     transfer_free(e->transfer);
     store_close(e->store);
     intake_free(e->intake);
+    resolve_free(e->resolve);
+    directory_free(e->directory);
     accept_free(e->accept);
     dispatch_free(e->dispatch);
     record_free(e->record);

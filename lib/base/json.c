@@ -150,7 +150,7 @@ const cJSON *json_get(const cJSON *obj, const char *name)
     if (!cJSON_IsObject(obj))
         return NULL;
     for (const cJSON *m = obj->child; m; m = m->next) {
-        if (strcmp(m->string, name) == 0)
+        if (m->string[0] == name[0] && strcmp(m->string, name) == 0)
             return m;
     }
     return NULL;

@@ -121,7 +121,7 @@ bool address_is_plain(const char *s)
 
     for (; is_alnum(s[len]) || (s[len] && strchr("!#$%&'*+-/=?^_`{|}~.", s[len])); len++)
         ;
-    return s[len] == '@' && len <= LOCAL_MAX && is_dot_atom(s, len) &&
+    return len <= LOCAL_MAX && s[len] == '@' && is_dot_atom(s, len) &&
            is_plain_domain(s + len + 1) && strlen(s) <= ADDRESS_MAX;
 }
 

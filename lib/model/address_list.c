@@ -32,6 +32,8 @@ static bool fail(struct scan *s, const char *fault)
 /* Characters that end a word outside of quotes. */
 static bool is_special(char c)
 {
+    if ((c >= 'a' && c <= 'z') || c == '.') /* nearly all there is */
+        return false;
     return !c || strchr(" \"(),:;<>@[]\\", c) != NULL;
 }
 

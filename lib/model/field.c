@@ -26,7 +26,7 @@ enum sq_err field_fail(const struct field_at *at, enum sq_err err, const char *n
 static bool is_listed(const char *name, const char *const *names)
 {
     for (; *names; names++)
-        if (strcmp(name, *names) == 0)
+        if (name[0] == (*names)[0] && strcmp(name, *names) == 0)
             return true;
     return false;
 }

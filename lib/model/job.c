@@ -218,7 +218,7 @@ static enum sq_err parse_raw(const char *raw, size_t len, struct parse *p)
 enum sq_err job_parse(const char *raw, size_t len, enum priority list_priority, int64_t now_ms,
                       const struct job_limits *limits, struct job *ret, struct err_text *e)
 {
-    struct err_text unwanted;
+    struct err_text unwanted = {.text = ""};
     struct parse p = {
         .len = len, .limits = limits_filled(limits), .job = ret, .e = e ? e : &unwanted};
     enum sq_err err;

@@ -56,6 +56,7 @@ static const struct text_field {
     [MSG_FORMAT] = {"format", 54},
     [MSG_TO] = {"to", 55},
     [MSG_APPOINTMENT_ID] = {"appointment_id", 56},
+    [MSG_REFUSAL] = {"refusal", 57},
 };
 
 static const unsigned char list_tags[MSG_LIST_COUNT] = {

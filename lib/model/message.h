@@ -40,6 +40,7 @@ enum msg_text {
     MSG_FORWARD,       /* JSON object text of conversation's `forward` */
     MSG_REPLY_QUEUE,   /* the job's reply_to: answer goes to NS:reply:<this> */
     MSG_FORMAT,        /* name of the format the job came by: picks the answer's shape */
+    MSG_REFUSAL,       /* why it must not be sent (refusal.h) */
     MSG_TEXT_COUNT
 };
 

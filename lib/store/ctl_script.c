@@ -8,6 +8,7 @@ static const char *const texts[] = {
     [CTL_SCRIPT_SENDER] = script_ctl_sender,
     [CTL_SCRIPT_REQUEUE] = script_ctl_requeue,
     [CTL_SCRIPT_PURGE] = script_ctl_purge,
+    [CTL_SCRIPT_LEADS] = script_ctl_leads,
 };
 
 const char *ctl_script_text(enum ctl_script s)

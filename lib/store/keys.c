@@ -14,6 +14,10 @@ static const char *const names[] = {
     [KEY_DELAYED] = "delayed",   [KEY_TURN] = "turn",
     [KEY_LEASE] = "lease:",      [KEY_CLAIMED] = "claimed:",
     [KEY_BELL] = "bell",
+    [KEY_LEAD] = "lead:",
+    [KEY_LEADS] = "leads",
+    [KEY_ASSIGNEE] = "leads:assignee:",
+    [KEY_TEMPLATE] = "template:",
 };
 
 void key_make(struct buf *b, const char *ns, enum key_kind kind, const char *part)

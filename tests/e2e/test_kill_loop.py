@@ -3,6 +3,7 @@ import os
 import random
 import signal
 
+import pytest
 from invariants import check_all
 from support import body, envelope, wait_for
 
@@ -116,6 +117,30 @@ def test_paused_daemon_finds_itself_replaced(stand):
     accepted = stand.sandbox.ids("sandbox")
     check_all(stand, ids + more, accepted_by=accepted)
     assert sum(n - 1 for n in accepted.values()) <= leased
+
+
+@pytest.mark.parametrize("late", [400, 429])
+def test_late_failure_of_a_paused_daemon_does_not_count(stand, late):
+    """While it slept another one has taken the message and is sending it: what the first one then
+    hears about its own request is of no interest any more."""
+    stand.sandbox.faults([{"times": 1, "action": {"status": late, "delay_ms": 200}},
+                          {"action": {"delay_ms": 2000}}])
+    config = stand.config(worker={"lease": "1s"}, redis={"timeout": "900ms"}, events="all")
+    paused = stand.daemon(config).start()
+    ids = stand.push(envelope())
+    stand.sandbox.wait_requests(1, "sandbox")
+    paused.signal(signal.SIGSTOP)
+    stand.daemon(config).start()
+    stand.sandbox.wait_requests(2, "sandbox")
+    paused.signal(signal.SIGCONT)
+    wait_for(lambda: paused.log_lines("event=attempt"), lambda: paused.log())
+    assert stand.status(ids[0]) == "sending"
+    m = stand.wait_final(ids)[ids[0]]
+    assert (m["status"], m["attempts"]) == ("sent", "2")
+    assert [e["type"] for e in stand.events()] == [
+        "message.queued", "message.sending", "message.sending", "message.sent"]
+    assert stand.redis.hget(stand.key("sender", "mail"), "state") == "ok"
+    check_all(stand, ids, accepted_by=stand.sandbox.ids("sandbox"))
 
 
 def test_daemons_paused_again_and_again(stand):

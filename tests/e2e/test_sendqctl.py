@@ -16,8 +16,8 @@ from support import BIN, TIME, body, end_with_parent, envelope, new_id, sanitize
 # What may stand in output: lines of text without control characters (C0, DEL, C1) or bidi marks.
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 HOSTILE = "\x1b[31m\x07\x7f\u009b2J\u202e\r\n\tx"
-NOUNS = ["push", "message", "status", "queue", "rejected", "dead", "worker", "sender", "stats",
-         "events"]
+NOUNS = ["push", "validate", "message", "status", "queue", "rejected", "dead", "worker", "sender",
+         "stats", "events", "leads", "template"]
 ID = "11111111-2222-3333-4444-55555555555%d"
 
 

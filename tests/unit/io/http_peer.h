@@ -97,6 +97,11 @@ static inline bool peer_answer(struct peer_connection *c, const char *path)
         peer_say_big(c, 2, 5000);
     } else if (strcmp(path, "/redirect") == 0) {
         peer_say(c, "302 Found", "Location: /ok\r\n", "", 0);
+    } else if (strncmp(path, "/to?", 4) == 0) {
+        evbuffer_add_printf(out, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n",
+                            path + 4);
+    } else if (strncmp(path, "/status/", 8) == 0) {
+        peer_say(c, path + 8, "", "", 0);
     } else if (strcmp(path, "/interim") == 0) {
         evbuffer_add_printf(out, "HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n");
         peer_say(c, "429 Too Many Requests", "Retry-After: 7\r\nX-Late: 2\r\n", "slow", 4);
