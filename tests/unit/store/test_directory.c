@@ -1,7 +1,7 @@
 /* Looking up leads and templates in a Redis of the test's own. */
 #include "../io/unit.h"
 
-#include "../io/redis_server.h"
+#include "redis_server.h"
 #include "directory.h"
 #include "loop.h"
 #include "template_store.h"

@@ -1,0 +1,23 @@
+/* From the configuration to the store. */
+#include "settings.h"
+
+static const char *const event_modes[] = {
+    [EVENTS_FINAL] = "final", [EVENTS_ALL] = "all", [EVENTS_OFF] = "off"};
+
+void settings_apply(const struct config *c, struct store *s)
+{
+    const struct store_settings settings = {
+        .events = event_modes[c->events],
+        .events_max = c->events_max,
+        .timeline_max = c->timeline_max,
+        .retention_ms = c->retention_ms,
+        .idempotency_ms = c->idempotency_ms,
+        .reply_ms = c->reply_ttl_ms,
+        .stats_ms = c->stats_retention_ms,
+        .rejected_ms = c->rejected_retention_ms,
+        .lease_ms = c->lease_ms,
+        .keep_content = c->keep_content,
+    };
+
+    store_set_settings(s, &settings);
+}
