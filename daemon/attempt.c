@@ -112,6 +112,7 @@ void attempts_done(struct attempts *a)
         list_del(&t->node);
         buf_free(&t->packed);
         request_free(&t->request);
+        buf_free(&t->token);
         free(t);
     }
 }

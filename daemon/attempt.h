@@ -7,6 +7,7 @@
 #include "heap.h"
 #include "list.h"
 #include "message.h"
+#include "oauth.h"
 #include "outcome.h"
 #include "request.h"
 
@@ -26,7 +27,7 @@ enum attempt_state {
     ATTEMPT_WAITING,  /* claimed, not begun: in dispatch's queue or slot heap */
     ATTEMPT_FETCHING, /* its attachments are being fetched */
     ATTEMPT_MARKING,  /* its start mark is being written */
-    ATTEMPT_SENDING,  /* in flight, or between two steps */
+    ATTEMPT_SENDING,  /* in flight, between two steps, or waiting for an access token */
     ATTEMPT_DONE,     /* has an outcome: in record's hands */
 };
 
@@ -48,6 +49,9 @@ struct attempt {
     int64_t begun_us; /* monotonic; 0 = not begun */
     struct progress progress;
     struct request request;
+    struct buf token;           /* access token of the step in hand, where the provider wants one */
+    struct oauth_waiter waiter; /* for the next one */
+    bool token_renewed;         /* one was refused already: the next refusal counts */
     struct outcome outcome;
 };
 

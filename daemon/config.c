@@ -157,6 +157,7 @@ static void load_values(struct load *l)
     c->senders = pool_alloc(&impl->pool, ((size_t)c->sender_count + 1) * sizeof(*c->senders));
     for (unsigned i = 0; i < c->sender_count; i++)
         sender_load(l, i, &c->senders[i]);
+    c->job.max_attachment = (size_t)c->attachments_max;
     check_all(l);
 }
 

@@ -52,7 +52,7 @@ static void warn_exposed(const struct account *a, const struct cell *cell, const
 }
 
 static const char *resolve(const struct account *a, const struct provider_setting *p,
-                           const struct cell *cell)
+                           const struct cell *cell, const char **ret_file)
 {
     const char *path = value_path(a, "credentials", p->name);
     struct credential c;
@@ -64,11 +64,13 @@ static const char *resolve(const struct account *a, const struct provider_settin
     }
     if (p->secret)
         warn_exposed(a, cell, path, &c);
+    *ret_file = c.file;
     return c.value;
 }
 
 /* The value of one of the provider's settings; NULL when it has none or a fault is reported. */
-static const char *read_value(const struct account *a, const struct provider_setting *p)
+static const char *read_value(const struct account *a, const struct provider_setting *p,
+                              const char **ret_file)
 {
     const struct cell *credential = value_cell(a, "credentials", p->name);
     const struct cell *option = value_cell(a, "options", p->name);
@@ -84,7 +86,7 @@ static const char *read_value(const struct account *a, const struct provider_set
         return NULL;
     }
     if (is_given(credential))
-        return resolve(a, p, credential);
+        return resolve(a, p, credential, ret_file);
     if (is_given(option))
         return option->text;
     if (p->required)
@@ -132,7 +134,8 @@ void sender_load_values(struct load *l, unsigned index, struct sender *s)
 
     report_foreign(&a);
     for (const struct provider_setting *p = s->provider->settings; p && p->name; p++) {
-        const char *value = read_value(&a, p);
+        const char *file = NULL;
+        const char *value = read_value(&a, p, &file);
 
         if (!value)
             continue;
@@ -141,7 +144,7 @@ void sender_load_values(struct load *l, unsigned index, struct sender *s)
                        "expected at most %d settings of a provider", SENDER_VALUES_MAX);
             return;
         }
-        s->values[s->value_count++] = (struct sender_value){.name = p->name, .value = value};
+        s->values[s->value_count++] = (struct sender_value){.name = p->name, .value = value, .file = file};
     }
 }
 

@@ -44,6 +44,7 @@ static enum sq_err from_file(struct lookup *l, const char *path, struct credenti
     err = take_file(l, path, ret, &why);
     if (err)
         return err_set(e, err, "expected the file named after file: to hold it: %s", why.text);
+    ret->file = pool_strdup(l->pool, path);
     return SQ_OK;
 }
 

@@ -8,6 +8,7 @@
 
 struct credential {
     const char *value;   /* in the pool */
+    const char *file;    /* in the pool: what file: named, else NULL */
     bool inlined;        /* the text was the value itself */
     bool world_readable; /* it came from a file that everybody can read */
 };

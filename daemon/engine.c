@@ -25,7 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* How often an unfinished drain is looked at, besides at every event that could end it. */
 #define DRAIN_LOOK_US 50000
@@ -177,6 +176,13 @@ static void on_attempt_done(struct attempt *t, void *arg)
 }
 
 /* A retry or a freed place may be the next thing due. */
+static void on_transfer_warning(const char *text, void *arg)
+{
+    struct engine *e = arg;
+
+    log_line(e->log, LOG_LVL_WARN, "token", "%s", text);
+}
+
 static void on_recorded(int64_t next_us, void *arg)
 {
     struct engine *e = arg;
@@ -376,24 +382,18 @@ static void apply_settings(struct engine *e)
 static void new_store(struct engine *e, const struct redis_addr *addr)
 {
     const struct config *c = e->live->config;
-    char name[300], host[256] = "unknown";
+    char name[SETTINGS_NAME];
     struct store_opts opts = {
         .loop = e->loop,
         .addr = addr,
         .ns = c->ns,
-        .worker_name = c->worker_name,
+        .worker_name = settings_worker_name(c, name),
         .timeout_ms = c->redis_timeout_ms,
         .on_state = on_link,
         .on_bell = on_bell,
         .arg = e,
     };
 
-    if (text_is_empty(c->worker_name)) {
-        if (gethostname(host, sizeof(host) - 1) != 0)
-            snprintf(host, sizeof(host), "unknown");
-        snprintf(name, sizeof(name), "%s-%d", host, (int)getpid());
-        opts.worker_name = name;
-    }
     e->store = store_new(&opts);
 }
 
@@ -406,6 +406,7 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
     const struct resolve_ops resolve = {on_resolved, on_problem, e};
     const struct dispatch_ops dispatch = {on_room,    on_begin,           on_prepare, on_release,
                                           on_settled, on_unknown_senders, on_problem, e};
+    const struct transfer_ops transfer = {on_attempt_done, on_transfer_warning, e};
     const struct record_ops record = {on_recorded, on_intake_fenced, on_problem, e};
     const struct recover_ops recover = {on_status,  on_registered,   on_renewed, on_fenced,
                                         on_adopted, on_brought_back, on_problem, e};
@@ -416,7 +417,7 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
     e->resolve = resolve_new(e->loop, e->store, e->directory, &resolve);
     e->dispatch = dispatch_new(e->loop, e->store, &e->attempts, &dispatch);
     e->fetch = fetch_new(e->loop, c, on_prepared, e);
-    e->transfer = transfer_new(e->loop, c, on_attempt_done, e);
+    e->transfer = transfer_new(e->loop, c, &transfer);
     e->record = record_new(e->loop, e->store, &e->attempts, e->log, &record);
     e->recover = recover_new(e->loop, e->store, &e->attempts, c->lease_ms, &recover);
 }

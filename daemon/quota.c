@@ -10,6 +10,8 @@
 
 /* Senders per call: a script that has written cannot be stopped, so each is kept short. */
 #define SENDERS_PER_CALL 100
+/* Thirty years: a deeper burst than any, and exact in the scripts' floating point. */
+#define TOLERANCE_MAX_US INT64_C(1000000000000000)
 
 void quota_bucket(const struct rate *rate, int64_t jitter_ms, struct store_bucket *ret)
 {
@@ -23,7 +25,10 @@ void quota_bucket(const struct rate *rate, int64_t jitter_ms, struct store_bucke
         return;
     }
     ret->interval_us = (period_us + rate->count - 1) / rate->count;
-    ret->tolerance_us = (rate->burst - 1) * ret->interval_us;
+    if (rate->burst - 1 > TOLERANCE_MAX_US / ret->interval_us)
+        ret->tolerance_us = TOLERANCE_MAX_US;
+    else
+        ret->tolerance_us = (rate->burst - 1) * ret->interval_us;
 }
 
 /* Changes when the sender's account does: 64 bits of a digest over what the account is. Too short

@@ -1,6 +1,10 @@
 /* From the configuration to the store. */
 #include "settings.h"
 
+#include "text.h"
+#include <stdio.h>
+#include <unistd.h>
+
 static const char *const event_modes[] = {
     [EVENTS_FINAL] = "final", [EVENTS_ALL] = "all", [EVENTS_OFF] = "off"};
 
@@ -20,4 +24,17 @@ void settings_apply(const struct config *c, struct store *s)
     };
 
     store_set_settings(s, &settings);
+}
+
+const char *settings_worker_name(const struct config *c, char scratch[SETTINGS_NAME])
+{
+    char host[256];
+
+    if (!text_is_empty(c->worker_name))
+        return c->worker_name;
+    if (gethostname(host, sizeof(host)) != 0)
+        snprintf(host, sizeof(host), "unknown");
+    host[sizeof(host) - 1] = '\0';
+    snprintf(scratch, SETTINGS_NAME, "%s-%d", host, (int)getpid());
+    return scratch;
 }

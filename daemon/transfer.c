@@ -1,22 +1,32 @@
-/* Transfers: the provider's pure translation on one side, http_multi on the other. */
+/* Transfers: the provider's pure translation on one side, http_multi on the other.
+ *
+ * A provider that wants an access token gets one before each step; an attempt that waits for one
+ * counts as a transfer, so that there is room for it when the token comes. A token that is refused
+ * is renewed once per attempt. */
 #include "transfer.h"
 
 #include "provider.h"
+#include "smtp_multi.h"
+#include "token.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 /* A send that needs more steps than this is a provider gone astray. */
 #define STEPS_MAX 64
+/* Of a request for an access token. */
+#define TOKEN_TIMEOUT_MS 30000
 
 struct transfer_stage {
     struct loop *loop;
     struct http_multi *http;
-    struct after *after; /* delivers what ended without a transfer (could not be built) */
+    struct smtp_multi *smtp;
+    unsigned max_in_flight; /* of both together */
+    struct after *after;    /* delivers what ended without a transfer (could not be built) */
     struct list ended;
     unsigned ended_count;
+    struct oauth *oauth;
     int64_t max_retry_after_ms;
-    void (*done)(struct attempt *t, void *arg);
-    void *arg;
+    struct transfer_ops ops;
 };
 
 /* What an in-flight request needs to come home; lives in the attempt's list node meanwhile. */
@@ -25,10 +35,18 @@ struct flight {
     struct attempt *attempt;
 };
 
+static struct flight *flight_new(struct transfer_stage *s, struct attempt *t)
+{
+    struct flight *f = mem_alloc(sizeof(*f));
+
+    *f = (struct flight){.stage = s, .attempt = t};
+    return f;
+}
+
 static void end(struct transfer_stage *s, struct attempt *t)
 {
     t->state = ATTEMPT_DONE;
-    s->done(t, s->arg);
+    s->ops.done(t, s->ops.arg);
 }
 
 static void end_later(struct transfer_stage *s, struct attempt *t)
@@ -49,14 +67,16 @@ static void on_after(void *arg)
     }
 }
 
-static void send_step(struct transfer_stage *s, struct attempt *t);
+static void next_step(struct transfer_stage *s, struct attempt *t);
 
 static struct build_ctx context(const struct transfer_stage *s, const struct attempt *t)
 {
     return (struct build_ctx){.sender = t->sender,
                               .progress = &t->progress,
+                              .access_token = t->token.len ? buf_str(&t->token) : NULL,
                               .now_ms = loop_wall_ms(s->loop),
-                              .message_id = t->message.id};
+                              .message_id = t->message.id,
+                              .message = &t->message};
 }
 
 /* No whole answer came. The first step's request that never left can be repeated at no risk. */
@@ -83,6 +103,18 @@ static void judge(struct transfer_stage *s, const struct response *r, struct att
         t->outcome.retry_after_ms = s->max_retry_after_ms;
 }
 
+/* True if the refused token can be replaced by another; once per attempt. */
+static bool renew_token(struct transfer_stage *s, struct attempt *t)
+{
+    struct oauth_account *a = t->token.len ? token_account(s->oauth, t->sender) : NULL;
+
+    if (a == NULL || t->token_renewed)
+        return false;
+    oauth_drop(a, buf_str(&t->token));
+    t->token_renewed = true;
+    return true;
+}
+
 static void on_response(const struct response *r, void *arg)
 {
     struct flight *f = arg;
@@ -91,9 +123,13 @@ static void on_response(const struct response *r, void *arg)
 
     free(f);
     judge(s, r, t);
+    if (t->outcome.kind == OUTCOME_AUTH && renew_token(s, t)) {
+        next_step(s, t);
+        return;
+    }
     if (t->outcome.kind == OUTCOME_NEXT && t->outcome.next.step < STEPS_MAX) {
         t->progress = t->outcome.next;
-        send_step(s, t);
+        next_step(s, t);
         return;
     }
     end(s, t);
@@ -109,6 +145,16 @@ static void refuse(struct transfer_stage *s, struct attempt *t, const struct err
     end_later(s, t);
 }
 
+static enum sq_err start(struct transfer_stage *s, struct attempt *t, struct flight *f,
+                         struct err_text *e)
+{
+    const struct request *r = &t->request;
+
+    if (r->smtp.rcpt_count > 0)
+        return smtp_multi_start(s->smtp, r, t->sender->timeout_ms, on_response, f, e);
+    return http_multi_start(s->http, r, t->sender->timeout_ms, on_response, f, e);
+}
+
 static void send_step(struct transfer_stage *s, struct attempt *t)
 {
     const struct build_ctx ctx = context(s, t);
@@ -120,34 +166,86 @@ static void send_step(struct transfer_stage *s, struct attempt *t)
         refuse(s, t, &e);
         return;
     }
-    f = mem_alloc(sizeof(*f));
-    *f = (struct flight){.stage = s, .attempt = t};
-    if (http_multi_start(s->http, &t->request, t->sender->timeout_ms, on_response, f, &e) !=
-        SQ_OK) {
+    f = flight_new(s, t);
+    if (start(s, t, f, &e) != SQ_OK) {
         free(f);
         refuse(s, t, &e);
     }
+}
+
+/* --- access tokens --- */
+
+static void on_token(const struct oauth_answer *a, void *arg)
+{
+    struct flight *f = arg;
+    struct transfer_stage *s = f->stage;
+    struct attempt *t = f->attempt;
+
+    free(f);
+    if (a->state == OAUTH_GRANTED) {
+        next_step(s, t);
+        return;
+    }
+    t->refund = t->progress.step == 0;
+    if (a->state == OAUTH_REFUSED)
+        outcome_set(&t->outcome, OUTCOME_AUTH, CODE_INVALID_KEY, "no access token: %s", a->text);
+    else
+        outcome_set(&t->outcome, OUTCOME_RETRY, CODE_PROVIDER_ERROR, "no access token: %s",
+                    a->text);
+    t->outcome.retry_after_ms = a->retry_after_ms;
+    end(s, t);
+}
+
+static void next_step(struct transfer_stage *s, struct attempt *t)
+{
+    struct oauth_account *a = token_account(s->oauth, t->sender);
+    const char *token = a != NULL ? oauth_token(a) : NULL;
+
+    if (a != NULL && token == NULL) {
+        t->waiter = (struct oauth_waiter){.cb = on_token, .arg = flight_new(s, t)};
+        oauth_wait(a, &t->waiter);
+        return;
+    }
+    buf_clear(&t->token);
+    buf_adds(&t->token, token);
+    send_step(s, t);
 }
 
 void transfer_begin(struct transfer_stage *s, struct attempt *t)
 {
     t->state = ATTEMPT_SENDING;
     t->begun_us = loop_now_us(s->loop);
-    send_step(s, t);
+    next_step(s, t);
+}
+
+static unsigned transfers(const struct transfer_stage *s)
+{
+    return http_multi_in_flight(s->http) + smtp_multi_in_flight(s->smtp) + oauth_waiting(s->oauth);
 }
 
 unsigned transfer_room(const struct transfer_stage *s)
 {
-    return http_multi_room(s->http);
+    unsigned busy = transfers(s);
+
+    return busy < s->max_in_flight ? s->max_in_flight - busy : 0;
 }
 
 unsigned transfer_in_flight(const struct transfer_stage *s)
 {
-    return http_multi_in_flight(s->http) + s->ended_count;
+    return transfers(s) + s->ended_count;
+}
+
+static struct oauth *new_oauth(struct loop *loop, const struct http_opts *http,
+                               const struct transfer_ops *ops)
+{
+    const struct oauth_opts opts = {
+        .http = *http, .timeout_ms = TOKEN_TIMEOUT_MS, .warn = ops->warn, .arg = ops->arg};
+
+    return oauth_new(loop, &opts);
 }
 
 struct transfer_stage *transfer_new(struct loop *loop, const struct config *c,
-                                    void (*done)(struct attempt *t, void *arg), void *arg)
+                                    const struct transfer_ops *ops)
 {
     struct transfer_stage *s = mem_zalloc(sizeof(*s));
     const struct http_opts opts = {
@@ -161,12 +259,14 @@ struct transfer_stage *transfer_new(struct loop *loop, const struct config *c,
     };
 
     s->loop = loop;
+    s->ops = *ops;
+    s->max_in_flight = c->max_in_flight;
     s->http = http_multi_new(loop, &opts);
+    s->smtp = smtp_multi_new(loop, &opts);
+    s->oauth = new_oauth(loop, &opts, ops);
     s->after = after_new(loop, on_after, s);
     list_init(&s->ended);
     s->max_retry_after_ms = c->max_retry_after_ms;
-    s->done = done;
-    s->arg = arg;
     return s;
 }
 
@@ -175,6 +275,8 @@ void transfer_free(struct transfer_stage *s)
     if (s == NULL)
         return;
     http_multi_free(s->http);
+    smtp_multi_free(s->smtp);
+    oauth_free(s->oauth);
     on_after(s);
     after_free(s->after);
     free(s);

@@ -7,10 +7,16 @@
 
 struct transfer_stage;
 
-/* done runs once per attempt begun, in the loop; its outcome is filled. Never from inside
- * transfer_begin. */
+struct transfer_ops {
+    /* Once per attempt begun, in the loop; its outcome is filled. Never from inside
+     * transfer_begin. */
+    void (*done)(struct attempt *t, void *arg);
+    void (*warn)(const char *text, void *arg); /* what the operator should know */
+    void *arg;
+};
+
 struct transfer_stage *transfer_new(struct loop *loop, const struct config *c,
-                                    void (*done)(struct attempt *t, void *arg), void *arg);
+                                    const struct transfer_ops *ops);
 /* Ends what runs: done is called for each with an outcome as if the connection broke. */
 void transfer_free(struct transfer_stage *s);
 

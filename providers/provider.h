@@ -5,6 +5,7 @@
 
 #include "err.h"
 #include "message.h"
+#include "oauth_spec.h"
 #include "outcome.h"
 #include "request.h"
 #include "sender.h"
@@ -25,7 +26,22 @@ struct build_ctx {
     const struct progress *progress; /* step and what earlier steps carried */
     const char *access_token;        /* OAuth token where the provider asked for one, else NULL */
     int64_t now_ms;                  /* wall clock: for signatures' timestamps */
-    const char *message_id;          /* for classify, which does not see the message */
+    const char *message_id;          /* for classify where `message` is NULL */
+    const struct message *message; /* for classify of a send of several steps; may be NULL there */
+};
+
+/* What a limit counts: messages, the recipients in them, or SMS segments. */
+enum limit_unit { LIMIT_MESSAGES, LIMIT_RECIPIENTS, LIMIT_SEGMENTS };
+
+/* The limits that a provider publishes: defaults of a sender's `limits`, in the words that these
+ * take in the configuration. NULL = none published. */
+struct provider_limits {
+    const char *rate;      /* "80/s" */
+    const char *day;       /* "2000/day rolling" */
+    const char *recipient; /* "1/s" */
+    enum limit_unit unit;
+    const char *source; /* the page that says so */
+    const char *date;   /* when it was read: "2026-11" */
 };
 
 /* How a provider takes attachments that a message gives by URL. */
@@ -40,8 +56,12 @@ struct provider {
     const char *base_url; /* default endpoint, no trailing slash; NULL = endpoint is required */
     unsigned channels;    /* CHANNEL_BITs it can serve */
     const struct provider_setting *settings; /* ends with name == NULL */
+    const struct provider_limits *limits;    /* NULL = none published */
     /* Checks a sender's settings together, beyond what the table says. May be NULL. */
     enum sq_err (*check)(const struct sender *s, struct err_text *e);
+    /* Describes the token that build needs as ctx->access_token. *ret comes zeroed; false = this
+     * sender needs none. NULL for a provider without OAuth. */
+    bool (*oauth)(const struct sender *s, struct provider_oauth *ret);
     /* Builds the request of ctx->progress->step. Failure = the message cannot be expressed here:
      * it fails with e->code (default validation_error) and e->text. */
     enum sq_err (*build)(const struct build_ctx *ctx, const struct message *m,

@@ -6,10 +6,26 @@
 
 /* Every provider: file <name>.c defines provider_<name>, and its name stands here. */
 #define PROVIDER_LIST(X)                                                                           \
+    X(gmail)                                                                                       \
+    X(mailgun)                                                                                     \
+    X(microsoft)                                                                                   \
+    X(postmark)                                                                                    \
+    X(resend)                                                                                      \
     X(sandbox)                                                                                     \
     X(sendgrid)                                                                                    \
+    X(ses)                                                                                         \
+    X(smtp)                                                                                        \
     X(twilio)                                                                                      \
-    X(webhook)
+    X(webhook)                                                                                     \
+    X(vonage)                                                                                      \
+    X(telnyx)                                                                                      \
+    X(whatsapp)                                                                                    \
+    X(messenger)                                                                                   \
+    X(instagram)                                                                                   \
+    X(slack)                                                                                       \
+    X(teams)                                                                                       \
+    X(telegram)                                                                                    \
+    X(tiktok)
 
 #define PROVIDER_DECLARE(name) extern const struct provider provider_##name;
 PROVIDER_LIST(PROVIDER_DECLARE)

@@ -2,150 +2,54 @@
  *
  * One personalization holds all recipients, so that they see each other as in any mail. A taken
  * mail is 202 with an empty body; its id is in a header. There is no idempotency key. */
-#include "provider_util.h"
+#include "mail.h"
 #include "registry.h"
 
-#include "map.h"
 #include "text.h"
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>
 
-#define RECIPIENTS_MAX 1000   /* per list, the API's own */
 #define CUSTOM_ARGS_MAX 10000 /* bytes, the API's own */
 #define ID_ARG "sendq_id"     /* comes back in the provider's events */
 #define ERRORS_SHOWN 3
 
 static const struct provider_setting settings[] = {
     {.name = "api_key", .help = "API key (SG....)", .required = true, .secret = true},
+    MAIL_SETTINGS,
     {.name = NULL},
 };
 
 /* --- addresses --- */
 
-static void write_mailbox(struct buf *b, const char *address, const char *name)
+static void write_box(struct buf *b, const struct address *box)
 {
     json_open(b, '{');
-    json_key_str(b, "email", address);
-    json_opt_str(b, "name", name);
+    json_key_str(b, "email", box->addr);
+    json_opt_str(b, "name", box->name);
     json_close(b, '}');
 }
 
-/* The addresses written so far: the API refuses one that stands twice in to, cc and bcc. */
-struct recipients {
-    struct buf *body;
-    struct map seen;
-    const char *field; /* "to", "cc", "bcc" */
-    unsigned count;    /* in this field */
-    struct err_text *e;
-};
-
-static bool is_repeated(struct recipients *r, const struct mailbox *box)
+static void write_boxes(struct buf *b, const char *name, const struct address_list *boxes)
 {
-    char key[sizeof(box->address)];
-
-    memcpy(key, box->address, sizeof(key));
-    text_lower(key);
-    return map_set(&r->seen, key, r) != NULL;
-}
-
-static enum sq_err add_recipients(struct recipients *r, const char *list)
-{
-    struct mailbox box;
-    enum sq_err err;
-
-    while (!(err = provider_mailbox_next(&list, &box))) {
-        if (is_repeated(r, &box))
-            continue;
-        if (r->count == RECIPIENTS_MAX)
-            return err_set_field(r->e, SQ_ERR_INVALID, r->field, "sendgrid takes at most %d",
-                                 RECIPIENTS_MAX);
-        if (r->count++ == 0) {
-            json_key(r->body, r->field);
-            json_open(r->body, '[');
-        }
-        write_mailbox(r->body, box.address, box.name);
-    }
-    if (err != SQ_ERR_NOT_FOUND)
-        return err_set_field(r->e, SQ_ERR_INVALID, r->field, "expected e-mail addresses");
-    return SQ_OK;
-}
-
-static void end_recipients(struct recipients *r)
-{
-    if (r->count)
-        json_close(r->body, ']');
-    r->count = 0;
-}
-
-static enum sq_err add_copies(struct recipients *r, const char *field, const struct str_list *list)
-{
-    enum sq_err err = SQ_OK;
-
-    r->field = field;
-    for (unsigned i = 0; i < list->count && !err; i++)
-        err = add_recipients(r, list->items[i]);
-    end_recipients(r);
-    return err;
-}
-
-static enum sq_err write_recipients(const struct message *m, struct buf *body, struct err_text *e)
-{
-    struct recipients r = {.body = body, .field = "to", .e = e};
-    enum sq_err err = add_recipients(&r, provider_to(m));
-
-    if (!err && r.count == 0)
-        err = err_set_field(e, SQ_ERR_INVALID, "recipient", "an e-mail address is required");
-    end_recipients(&r);
-    if (!err)
-        err = add_copies(&r, "cc", &m->list[MSG_CC]);
-    if (!err)
-        err = add_copies(&r, "bcc", &m->list[MSG_BCC]);
-    map_free(&r.seen);
-    return err;
-}
-
-static enum sq_err write_from(const struct build_ctx *ctx, const struct message *m,
-                              struct buf *body, struct err_text *e)
-{
-    const char *from = provider_from(ctx, m);
-    const char *name = provider_from_name(ctx, m);
-    struct mailbox box;
-
-    if (!from)
-        return err_set_field(e, SQ_ERR_INVALID, "from",
-                             "neither the message nor its sender has a from address");
-    if (provider_mailbox_next(&from, &box))
-        return err_set_field(e, SQ_ERR_INVALID, "from", "expected an e-mail address");
-    json_key(body, "from");
-    write_mailbox(body, box.address, box.name[0] ? box.name : name);
-    return SQ_OK;
+    if (boxes->count == 0)
+        return;
+    json_key(b, name);
+    json_open(b, '[');
+    for (unsigned i = 0; i < boxes->count; i++)
+        write_box(b, &boxes->items[i]);
+    json_close(b, ']');
 }
 
 /* One address is reply_to, several are reply_to_list; the API refuses both together. */
-static enum sq_err write_reply_to(const struct message *m, struct buf *body, struct err_text *e)
+static void write_reply_to(struct buf *b, const struct address_list *boxes)
 {
-    const char *list = m->text[MSG_REPLY_TO];
-    struct mailbox first, box;
-    enum sq_err err;
-
-    if (text_is_empty(list))
-        return SQ_OK;
-    if (provider_mailbox_next(&list, &first))
-        return err_set_field(e, SQ_ERR_INVALID, "reply_to", "expected e-mail addresses");
-    err = provider_mailbox_next(&list, &box);
-    json_key(body, err == SQ_ERR_NOT_FOUND ? "reply_to" : "reply_to_list");
-    if (err != SQ_ERR_NOT_FOUND)
-        json_open(body, '[');
-    write_mailbox(body, first.address, first.name);
-    if (err == SQ_ERR_NOT_FOUND)
-        return SQ_OK;
-    for (; !err; err = provider_mailbox_next(&list, &box))
-        write_mailbox(body, box.address, box.name);
-    json_close(body, ']');
-    if (err != SQ_ERR_NOT_FOUND)
-        return err_set_field(e, SQ_ERR_INVALID, "reply_to", "expected e-mail addresses");
-    return SQ_OK;
+    if (boxes->count == 1) {
+        json_key(b, "reply_to");
+        write_box(b, boxes->items);
+    } else {
+        write_boxes(b, "reply_to_list", boxes);
+    }
 }
 
 /* --- content --- */
@@ -175,66 +79,26 @@ static enum sq_err write_content(const struct message *m, struct buf *body, stru
     return SQ_OK;
 }
 
-static enum sq_err write_attachment(const struct attachment *a, unsigned i, struct buf *body,
-                                    struct err_text *e)
+static void write_attachment(const struct attachment *a, struct buf *body)
 {
-    const char *name = text_is_empty(a->filename) ? "attachment" : a->filename;
-
-    if (text_is_empty(a->content_base64))
-        return err_set(e, SQ_ERR_INVALID,
-                       "attachments[%u] (%.60s): only content_base64 can be sent", i, name);
     json_open(body, '{');
     json_key_str(body, "content", a->content_base64);
     json_opt_str(body, "type", a->mime_type);
-    json_key_str(body, "filename", name);
+    json_key_str(body, "filename", mail_attachment_name(a));
     json_key_str(body, "disposition", text_is_empty(a->content_id) ? "attachment" : "inline");
     json_opt_str(body, "content_id", a->content_id);
     json_close(body, '}');
-    return SQ_OK;
 }
 
-static enum sq_err write_attachments(const struct message *m, struct buf *body, struct err_text *e)
+static void write_attachments(const struct message *m, struct buf *body)
 {
-    enum sq_err err = SQ_OK;
-
-    if (m->list[MSG_MEDIA].count)
-        return err_set_field(e, SQ_ERR_INVALID, "media_urls", "sendgrid cannot carry them");
     if (m->attachment_count == 0)
-        return SQ_OK;
+        return;
     json_key(body, "attachments");
     json_open(body, '[');
-    for (unsigned i = 0; i < m->attachment_count && !err; i++)
-        err = write_attachment(&m->attachments[i], i, body, e);
+    for (unsigned i = 0; i < m->attachment_count; i++)
+        write_attachment(&m->attachments[i], body);
     json_close(body, ']');
-    return err;
-}
-
-/* An RFC 5322 message id, with or without its angle brackets. */
-static bool is_message_id(const char *s)
-{
-    size_t len = s ? strlen(s) : 0;
-    const char *at = s ? strchr(s, '@') : NULL;
-
-    if (!at || at == s || !at[1] || len > 900 || text_has_control(s) || strpbrk(s, " ,;\"()"))
-        return false;
-    if (s[0] == '<')
-        return s[len - 1] == '>' && at != s + 1 && at + 1 != s + len - 1;
-    return !strpbrk(s, "<>");
-}
-
-static void write_thread_headers(const struct message *m, struct buf *body)
-{
-    const char *id = m->text[MSG_REPLY_ID];
-    char value[904];
-
-    if (!is_message_id(id))
-        return; /* an id of another kind: nothing a mail header could hold */
-    snprintf(value, sizeof(value), id[0] == '<' ? "%s" : "<%s>", id);
-    json_key(body, "headers");
-    json_open(body, '{');
-    json_key_str(body, "In-Reply-To", value);
-    json_key_str(body, "References", value);
-    json_close(body, '}');
 }
 
 /* --- custom arguments --- */
@@ -290,67 +154,57 @@ static enum sq_err write_custom_args(const struct message *m, struct buf *body, 
 
 /* --- the request --- */
 
-static enum sq_err write_personalization(const struct message *m, struct buf *body,
-                                         struct err_text *e)
+static enum sq_err write_personalization(const struct message *m, const struct mail *mail,
+                                         struct buf *body, struct err_text *e)
 {
     enum sq_err err;
 
     json_key(body, "personalizations");
     json_open(body, '[');
     json_open(body, '{');
-    err = write_recipients(m, body, e);
-    if (!err)
-        err = write_custom_args(m, body, e);
+    write_boxes(body, "to", &mail->to);
+    write_boxes(body, "cc", &mail->cc);
+    write_boxes(body, "bcc", &mail->bcc);
+    err = write_custom_args(m, body, e);
     json_close(body, '}');
     json_close(body, ']');
     return err;
 }
 
-static enum sq_err write_mail(const struct build_ctx *ctx, const struct message *m,
-                              struct buf *body, struct err_text *e)
+static enum sq_err write_mail(const struct message *m, const struct mail *mail, struct buf *body,
+                              struct err_text *e)
 {
     enum sq_err err;
 
+    mail_reserve(m, body);
     json_open(body, '{');
-    err = write_personalization(m, body, e);
-    if (!err)
-        err = write_from(ctx, m, body, e);
-    if (!err)
-        err = write_reply_to(m, body, e);
+    err = write_personalization(m, mail, body, e);
+    json_key(body, "from");
+    write_box(body, &mail->from);
+    write_reply_to(body, &mail->reply_to);
     if (!err)
         err = write_content(m, body, e);
-    if (!err)
-        err = write_attachments(m, body, e);
-    if (!err)
-        write_thread_headers(m, body);
+    write_attachments(m, body);
+    mail_json_header_object(body, "headers", mail);
     json_close(body, '}');
-    return err;
-}
-
-static enum sq_err add_authorization(const struct build_ctx *ctx, struct request *r,
-                                     struct err_text *e)
-{
-    struct buf value = {.max = 8192};
-    enum sq_err err;
-
-    buf_adds(&value, "Bearer ");
-    buf_adds(&value, sender_value(ctx->sender, "api_key"));
-    err = request_header(r, "Authorization", buf_str(&value), e);
-    buf_free(&value);
     return err;
 }
 
 static enum sq_err sendgrid_build(const struct build_ctx *ctx, const struct message *m,
                                   struct request *r, struct err_text *e)
 {
+    struct mail mail = {0};
     enum sq_err err = provider_begin(ctx, "/v3/mail/send", "application/json", r, e);
 
     if (!err)
         err = request_header(r, "Accept", "application/json", e); /* 406 without one */
     if (!err)
-        err = add_authorization(ctx, r, e);
+        err = mail_bearer(r, sender_value(ctx->sender, "api_key"), e);
     if (!err)
-        err = write_mail(ctx, m, &r->body, e);
+        err = mail_read(ctx, m, MAIL_RECIPIENTS_MAX, &mail, e);
+    if (!err)
+        err = write_mail(m, &mail, &r->body, e);
+    mail_clear(&mail);
     return err ? err : provider_finish(r, e);
 }
 
@@ -419,6 +273,7 @@ const struct provider provider_sendgrid = {
     .base_url = "https://api.sendgrid.com",
     .channels = CHANNEL_BIT(CHANNEL_EMAIL),
     .settings = settings,
+    .check = mail_check_sender,
     .build = sendgrid_build,
     .classify = sendgrid_classify,
 };

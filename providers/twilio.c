@@ -1,10 +1,14 @@
 /* twilio: the Messages API for SMS and MMS, WhatsApp and RCS.
  *
+ * A template (for WhatsApp outside its window) is named in the message's metadata:
+ * {"template": {"name": "HX...", "variables": {...}}}; it takes the place of the text.
  * One form-urlencoded POST. Refusals carry a numeric code, which says more than the HTTP status:
  * the table below decides. Twilio takes no idempotency key for messages and says itself that a
  * message may have been sent although it answered 5xx; those are unknown, not retried blindly. */
+#include "chat.h"
 #include "provider_util.h"
 #include "registry.h"
+#include "segments.h"
 
 #include "text.h"
 #include <cjson/cJSON.h>
@@ -22,6 +26,14 @@ static const struct provider_setting settings[] = {
      .help = "Messaging Service (MG...) to send through instead of a number",
      .secret = true},
     {.name = NULL},
+};
+
+/* Each number's own rate depends on its kind and country, and Twilio queues what is over it for
+ * hours: so there is no rate to preset, only what it counts. */
+static const struct provider_limits limits = {
+    .unit = LIMIT_SEGMENTS,
+    .source = "https://www.twilio.com/docs/messaging/guides/rate-limits",
+    .date = "2026-11",
 };
 
 /* --- request --- */
@@ -86,10 +98,33 @@ static enum sq_err add_media(const struct message *m, struct buf *body, struct e
     return SQ_OK;
 }
 
+/* A template kept at Twilio: its "name" is the content's SID, "variables" what fills it. */
+static void add_template(const cJSON *t, struct buf *body)
+{
+    struct buf variables = {.max = 1 << 16};
+
+    form_add(body, "ContentSid", NULL, json_str(t, "name"));
+    if (json_get(t, "variables")) {
+        json_print(json_get(t, "variables"), &variables);
+        form_add(body, "ContentVariables", NULL, buf_str(&variables));
+        body->failed |= variables.failed;
+    }
+    buf_free(&variables);
+}
+
 static enum sq_err add_content(const struct message *m, struct buf *body, struct err_text *e)
 {
     bool has_media = m->list[MSG_MEDIA].count || m->attachment_count;
+    cJSON *metadata;
+    const cJSON *template = chat_template(m, &metadata);
 
+    if (template) {
+        add_template(template, body);
+        json_free(metadata);
+        if (!has_media)
+            return SQ_OK;
+        return err_set_field(e, SQ_ERR_INVALID, "media_urls", "a template has its own media");
+    }
     if (!text_is_empty(m->text[MSG_CONTENT]))
         form_add(body, "Body", NULL, m->text[MSG_CONTENT]);
     else if (!has_media)
@@ -211,7 +246,17 @@ static void classify_refusal(const struct build_ctx *ctx, int code, const char *
     provider_say(ctx, o, message);
 }
 
-static void read_message(const cJSON *json, struct outcome *o)
+/* An SMS whose segments Twilio does not know yet, as before a service has chosen a number. */
+static unsigned own_count(const struct build_ctx *ctx)
+{
+    const struct message *m = ctx->message;
+
+    if (!m || m->channel != CHANNEL_SMS || text_is_empty(m->text[MSG_CONTENT]))
+        return 0;
+    return sms_measure(m->text[MSG_CONTENT]).segments;
+}
+
+static void read_message(const struct build_ctx *ctx, const cJSON *json, struct outcome *o)
 {
     const char *price = json_str(json, "price");
     const char *segments = json_str(json, "num_segments");
@@ -220,6 +265,8 @@ static void read_message(const cJSON *json, struct outcome *o)
     provider_set_id(o, json_get(json, "sid"));
     if (segments && !text_to_i64(segments, &units) && units > 0 && units <= 1000)
         o->units = (unsigned)units;
+    else
+        o->units = own_count(ctx);
     /* Twilio books a charge as a negative number. */
     if (price && strlen(price) < sizeof(o->cost) && !text_has_control(price))
         snprintf(o->cost, sizeof(o->cost), "%s", price[0] == '-' ? price + 1 : price);
@@ -235,7 +282,7 @@ static void twilio_classify(const struct build_ctx *ctx, const struct response *
     if (o->kind != OUTCOME_SENT) {
         classify_refusal(ctx, int_member(json, "code"), json_str(json, "message"), r, o);
     } else {
-        read_message(json, o);
+        read_message(ctx, json, o);
         if (text_eq(status, "failed") || text_eq(status, "undelivered")) {
             outcome_set(o, OUTCOME_FAILED, CODE_PROVIDER_ERROR, "status %s", status);
             classify_refusal(ctx, int_member(json, "error_code"), json_str(json, "error_message"),
@@ -250,6 +297,7 @@ const struct provider provider_twilio = {
     .base_url = "https://api.twilio.com",
     .channels = CHANNEL_BIT(CHANNEL_SMS) | CHANNEL_BIT(CHANNEL_WHATSAPP) | CHANNEL_BIT(CHANNEL_RCS),
     .settings = settings,
+    .limits = &limits,
     .build = twilio_build,
     .classify = twilio_classify,
 };

@@ -15,6 +15,10 @@ void request_reset(struct request *r)
     r->header_count = 0;
     r->http2 = false;
     r->idempotent = false;
+    buf_clear(&r->smtp.addresses);
+    buf_clear(&r->smtp.bearer);
+    r->smtp.rcpt_count = 0;
+    r->smtp.plain = false;
 }
 
 void request_free(struct request *r)
@@ -25,6 +29,8 @@ void request_free(struct request *r)
     buf_free(&r->head);
     buf_free(&r->body);
     buf_free(&r->userpwd);
+    buf_free(&r->smtp.addresses);
+    buf_free(&r->smtp.bearer);
     memset(r, 0, sizeof *r);
 }
 
@@ -85,6 +91,20 @@ const char *request_header_at(const struct request *r, unsigned i)
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t';
+}
+
+enum sq_err request_envelope(struct request *r, const char *addr, struct err_text *e)
+{
+    bool first = r->smtp.addresses.len == 0;
+
+    if (text_is_empty(addr) || text_has_control(addr) || strpbrk(addr, "<> "))
+        return err_set(e, SQ_ERR_INVALID, "an envelope address holds a space or a bracket");
+    buf_adds(&r->smtp.addresses, addr);
+    buf_addc(&r->smtp.addresses, 0);
+    if (r->smtp.addresses.failed)
+        return err_set(e, SQ_ERR_TOO_LARGE, "too many envelope addresses");
+    r->smtp.rcpt_count += !first;
+    return SQ_OK;
 }
 
 /* The value's bounds in one header line if the line is `name`'s. */

@@ -11,6 +11,7 @@ struct provider; /* providers/provider.h */
 struct sender_value {
     const char *name;  /* "api_key" */
     const char *value; /* resolved; never logged */
+    const char *file;  /* the file that a `file:` reference named, else NULL */
 };
 
 #define SENDER_VALUES_MAX 24

@@ -64,8 +64,8 @@ def check_all(stand, pushed, rejected=0, accepted_by=None):
     sandbox accepted, by id: a sent message is among them. Returns the message hashes."""
     messages = stand.messages()
     pushed = set(pushed)
-    assert set(messages) == pushed, \
-        f"lost: {list(pushed - set(messages))[:5]}, from nowhere: {list(set(messages) - pushed)[:5]}"
+    lost, unknown = pushed - set(messages), set(messages) - pushed
+    assert not lost and not unknown, f"lost: {list(lost)[:5]}, from nowhere: {list(unknown)[:5]}"
     for message in messages.values():
         check_message(message)
     assert len(stand.rejected()) == rejected

@@ -146,7 +146,8 @@ def test_a_send_of_two_steps(stand):
 
 def test_text_goes_through_unchanged(stand):
     stand.start()
-    content = "Zürich 日本 \U0001f680 \u202e ok \"quoted\" \\ / \t line\r\nnext \u2028 \x7f e\u0301"
+    content = ("Zürich 日本 \U0001f680 \u202e ok \"quoted\" \\ / \t line\r\nnext \u2028 \x7f "
+               "e\u0301")
     (message_id,) = stand.push(envelope(body(content=content, subject="Grüße \U0001f680")))
     stand.wait_final([message_id])
     (request,) = stand.sandbox.requests("sandbox")
@@ -458,11 +459,13 @@ def test_high_goes_first_and_low_is_not_starved(stand):
     stand.sandbox.wait_accepted(200, "sandbox", timeout=60)
     seen = arrivals(stand)
     half = seen[:100]
-    counts = {p: sum(s.startswith(p + ".") for s in half) for p in ("jobs-low", "jobs", "jobs-high")}
+    counts = {p: sum(s.startswith(p + ".") for s in half)
+              for p in ("jobs-low", "jobs", "jobs-high")}
     assert counts["jobs-high"] > counts["jobs"] > 0, counts
     assert counts["jobs-low"] > 0, counts
     for name in lists:  # each class in its own order
-        own = [int(s.rpartition(".")[2]) for s in seen if s.startswith(name.replace(":", "-") + ".")]
+        start = name.replace(":", "-") + "."
+        own = [int(s.rpartition(".")[2]) for s in seen if s.startswith(start)]
         assert own == sorted(own), name
 
 
@@ -648,6 +651,17 @@ def test_suppressed_recipient(stand):
     assert {messages[i]["error_code"] for i in ids[:3]} == {"suppressed"}
     assert set(stand.sandbox.ids("sandbox")) == set(ids[3:])
     check_all(stand, ids)
+
+
+def test_one_suppressed_recipient_of_several(stand):
+    stand.start()
+    stand.redis.sadd(stand.key("suppressed", "email"), "stop@example.com")
+    stand.push(*[{"id": name, "body": {"to": to, "subject": "Hi", "body_text": "Hello"}}
+                       for name, to in (("both", ["go@example.com", "Stop <stop@EXAMPLE.com>"]),
+                                        ("none", ["go@example.com", "go2@example.com"]))])
+    messages = stand.wait_final(["both", "none"])
+    assert messages["both"].get("error_code") == "suppressed", messages["both"]
+    assert messages["none"]["status"] == "sent"
 
 
 def test_suppression_is_read_when_it_is_sent(stand):

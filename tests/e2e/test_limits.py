@@ -65,7 +65,8 @@ def test_token_bucket_over_several_daemons(stand, record_property):
 
 
 def test_strict_rate_over_two_daemons(stand):
-    """No window of a second holds more than N: not one of them."""
+    """No window of a second holds more than N. The sandbox sees when requests arrive, not when
+    they leave: a busy machine may hold one up, so that the windows are 50 ms shorter here."""
     rate, seconds = 20, 6
     config = stand.config([stand.sender(limits={"rate": f"{rate}/s"})])
     stand.push(*[envelope() for _ in range(rate * (seconds + 3))])
@@ -74,8 +75,8 @@ def test_strict_rate_over_two_daemons(stand):
     stand.sandbox.wait_accepted(rate * seconds, "sandbox", timeout=seconds + 10)
     times = arrival_times(stand)
     print({"most in 1 s": most_in(times, 1), "rate": (len(times) - 1) / (times[-1] - times[0])})
-    assert most_in(times, 1) <= rate
-    assert (len(times) - 1) / (times[-1] - times[0]) >= 0.9 * rate
+    assert most_in(times, 0.95) <= rate
+    assert 0.9 * rate <= (len(times) - 1) / (times[-1] - times[0]) <= rate
 
 
 def test_an_idle_sender_saves_up_no_more_than_its_burst(stand):

@@ -30,15 +30,30 @@ static void check_outcome(const struct outcome *o)
 static void classify(const struct provider *p, unsigned options, const struct response *r)
 {
     struct sender sender = {.id = "fuzz", .provider = p, .endpoint = "http://x"};
-    struct progress progress = {.step = options & 1};
-    struct build_ctx ctx = {.sender = &sender, .progress = &progress, .message_id = "m.1"};
+    struct progress progress = {.step = (options & 1) + (options >> 4 & 3)};
+    const char *media[] = {"https://x/a.png", "https://x/b.pdf"};
+    struct attachment file = {.filename = "c.png", .content_base64 = "AAAA"};
+    struct message m = {.id = "m.1",
+                        .channel = options & 64 ? CHANNEL_SMS : CHANNEL_SLACK,
+                        .text[MSG_RECIPIENT] = options & 128 ? "U0123" : "C0123",
+                        .text[MSG_CONTENT] = "text",
+                        .list[MSG_MEDIA] = {.items = media, .count = options & 64 ? 0 : 2},
+                        .attachments = &file,
+                        .attachment_count = options & 64 ? 0 : 1};
+    struct build_ctx ctx = {.sender = &sender,
+                            .progress = &progress,
+                            .message_id = "m.1",
+                            .message = options & 8 ? &m : NULL};
     struct outcome o;
 
     if (options & 2) {
-        sender.values[sender.value_count++] = (struct sender_value){"steps", "2"};
-        sender.values[sender.value_count++] = (struct sender_value){"id_pointer", "/a/0/b~1"};
-        sender.values[sender.value_count++] = (struct sender_value){"success", "200,300-310"};
-        sender.values[sender.value_count++] = (struct sender_value){"auth_token", "token"};
+        sender.values[sender.value_count++] = (struct sender_value){.name = "steps", .value = "2"};
+        sender.values[sender.value_count++] =
+            (struct sender_value){.name = "id_pointer", .value = "/a/0/b~1"};
+        sender.values[sender.value_count++] =
+            (struct sender_value){.name = "success", .value = "200,300-310"};
+        sender.values[sender.value_count++] =
+            (struct sender_value){.name = "auth_token", .value = "token"};
     }
     memset(&o, 0, sizeof(o));
     p->classify(&ctx, r, &o);

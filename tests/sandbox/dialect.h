@@ -24,6 +24,8 @@ struct dialect {
 #define DIALECT_MAX 32
 
 extern const struct dialect dialect_sendgrid, dialect_twilio, dialect_webhook, dialect_sandbox;
+extern const struct dialect dialect_vonage, dialect_telnyx, dialect_whatsapp, dialect_messenger,
+    dialect_instagram, dialect_slack, dialect_teams, dialect_telegram, dialect_tiktok;
 
 unsigned dialect_count(void);
 #define DIALECT_NONE dialect_count()          /* the number of requests that no dialect serves */

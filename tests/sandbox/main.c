@@ -105,6 +105,18 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
     event_base_loopbreak(arg);
 }
 
+/* The port file says "ready", and whoever waits for it may end us at once: until the loop takes
+ * signals they are held back. */
+static void hold_signals(int how)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(how, &set, NULL);
+}
+
 static void run(struct server *s)
 {
     struct event *term = evsignal_new(s->base, SIGTERM, on_signal, s->base);
@@ -112,6 +124,7 @@ static void run(struct server *s)
 
     event_add(term, NULL);
     event_add(interrupt, NULL);
+    hold_signals(SIG_UNBLOCK);
     event_base_dispatch(s->base);
     event_free(term);
     event_free(interrupt);
@@ -130,6 +143,7 @@ int main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, NULL, _IOLBF, 0);
+    hold_signals(SIG_BLOCK);
     err = server_open(&server, &options, &e);
     if (err)
         fprintf(stderr, "sendq-sandbox: %s\n", e.text);

@@ -173,7 +173,13 @@ local function is_suppressed(id, ignore)
     return false
   end
   local m = call('HMGET', P .. 'message:' .. id, 'channel', 'recipient')
-  return m[1] and m[2] and tell('SISMEMBER', P .. 'suppressed:' .. m[1], m[2]) == 1
+  -- An e-mail may have several, as canonical addresses: one that is suppressed stops it.
+  for recipient in string.gmatch(m[1] and m[2] or '', '[^,]+') do
+    if tell('SISMEMBER', P .. 'suppressed:' .. m[1], recipient) == 1 then
+      return true
+    end
+  end
+  return false
 end
 
 local function lease(id, m, at, flags)

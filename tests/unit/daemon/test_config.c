@@ -108,7 +108,7 @@ static const struct {
      "f:1: senders[0].credentials: unknown setting, expected one of $PROVIDERS"},
     {SENDGRID "credentials: {api_key: k,\n auth_token: " CANARY "}}]",
      "f:2: senders[0].credentials.auth_token: not a setting of sendgrid, expected one of "
-     "api_key\n"},
+     "api_key, unsubscribe_url, unsubscribe_address\n"},
     {SENDGRID "options: {api_key: " CANARY "}}]",
      "f:1: senders[0].options.api_key: expected under credentials, since it is a secret\n"},
     {SANDBOX "  options: {steps: 1}\n  credentials: {steps: 1}\n",

@@ -34,8 +34,11 @@ static inline void fixture_init(struct fixture *f, const char *provider, const c
     assert_non_null(f->sender.provider);
     snprintf(f->m.id, sizeof(f->m.id), "0190a5b0-0000-7000-8000-000000000001");
     f->m.text[MSG_SENDER] = "main";
-    f->ctx = (struct build_ctx){
-        .sender = &f->sender, .progress = &f->progress, .now_ms = NOW_MS, .message_id = f->m.id};
+    f->ctx = (struct build_ctx){.sender = &f->sender,
+                                .progress = &f->progress,
+                                .now_ms = NOW_MS,
+                                .message_id = f->m.id,
+                                .message = &f->m};
 }
 
 static inline void fixture_free(struct fixture *f)
@@ -53,7 +56,7 @@ static inline void set_value(struct fixture *f, const char *name, const char *va
             return;
         }
     }
-    f->sender.values[f->sender.value_count++] = (struct sender_value){name, value};
+    f->sender.values[f->sender.value_count++] = (struct sender_value){.name = name, .value = value};
 }
 
 static inline void build_ok(struct fixture *f)
@@ -115,6 +118,55 @@ static inline void expect_outcome(struct outcome o, enum outcome_kind kind, enum
 {
     assert_string_equal(outcome_kind_name(o.kind), outcome_kind_name(kind));
     assert_string_equal(error_code_name(o.code), error_code_name(code));
+}
+
+/* A documented answer and what it means. */
+struct answer_row {
+    int status;
+    const char *body;
+    enum outcome_kind kind;
+    enum error_code code;
+};
+
+static inline void expect_answers(struct fixture *f, const struct answer_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct outcome o =
+            judge(f, rows[i].status, "HTTP/1.1 x\r\nRetry-After: 4\r\n", rows[i].body);
+
+        if (o.kind != rows[i].kind || o.code != rows[i].code)
+            print_error("row %zu: %d %s\n", i, rows[i].status, rows[i].body);
+        expect_outcome(o, rows[i].kind, rows[i].code);
+    }
+}
+
+#define EXPECT_ANSWERS(f, rows) expect_answers((f), (rows), sizeof(rows) / sizeof((rows)[0]))
+
+/* Goes to the step that the outcome names, as the daemon does. */
+static inline void go_on(struct fixture *f, const struct outcome *o)
+{
+    expect_outcome(*o, OUTCOME_NEXT, CODE_NONE);
+    assert_true(o->next.step > f->progress.step);
+    f->progress = o->next;
+}
+
+static inline void expect_url(struct fixture *f, const char *url)
+{
+    assert_string_equal(buf_str(&f->r.url), url);
+}
+
+static inline void expect_request(struct fixture *f, const char *body)
+{
+    assert_string_equal(buf_str(&f->r.body), body);
+}
+
+static inline struct attachment *add_file(struct fixture *f, const char *name, const char *base64)
+{
+    struct attachment *a = message_attachment_add(&f->m);
+
+    a->filename = name;
+    a->content_base64 = base64;
+    return a;
 }
 
 #endif

@@ -1,6 +1,10 @@
 /* Unit tests of the table of providers. */
 #include "provider_test.h"
 
+#include "rate.h"
+
+#define ONE_MORE(name) +1
+
 static void test_every_provider_is_found_by_name(void **state)
 {
     unsigned n = 0;
@@ -8,7 +12,7 @@ static void test_every_provider_is_found_by_name(void **state)
     (void)state;
     for (; provider_at(n); n++)
         assert_ptr_equal(provider_find(provider_at(n)->name), provider_at(n));
-    assert_int_equal(n, 4);
+    assert_int_equal(n, PROVIDER_LIST(ONE_MORE));
     assert_null(provider_at(1000));
 }
 
@@ -36,12 +40,32 @@ static void test_every_provider_is_complete(void **state)
     }
 }
 
+/* Published limits are in the words of the configuration, with their source. */
+static void test_published_limits_can_be_read(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; provider_at(i); i++) {
+        const struct provider_limits *l = provider_at(i)->limits;
+        struct rate rate;
+        struct day_cap day;
+
+        if (!l)
+            continue;
+        assert_true(!l->rate || rate_parse(l->rate, &rate, NULL) == SQ_OK);
+        assert_true(!l->recipient || rate_parse(l->recipient, &rate, NULL) == SQ_OK);
+        assert_true(!l->day || day_cap_parse(l->day, &day, NULL) == SQ_OK);
+        assert_true(strncmp(l->source, "https://", 8) == 0);
+        assert_int_equal(strlen(l->date), strlen("2026-11"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_provider_is_found_by_name),
         cmocka_unit_test(test_unknown_names_are_not_found),
         cmocka_unit_test(test_every_provider_is_complete),
+        cmocka_unit_test(test_published_limits_can_be_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,23 @@ static void test_whatsapp_and_rcs_addresses(void **state)
     fixture_free(&f);
 }
 
+static void test_template(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    init(&f);
+    f.m.channel = CHANNEL_WHATSAPP;
+    f.m.text[MSG_METADATA] = "{\"template\":{\"name\":\"HX1\",\"variables\":{\"1\":\"Jane\"}}}";
+    build_ok(&f);
+    assert_string_equal(buf_str(&f.r.body),
+                        "To=whatsapp%3A%2B14155552345&From=whatsapp%3A%2B15005550006&"
+                        "ContentSid=HX1&ContentVariables=%7B%221%22%3A%22Jane%22%7D");
+    message_list_add(&f.m, MSG_MEDIA, "https://x.example/1.png");
+    build_fails(&f, "media_urls: a template has its own media");
+    fixture_free(&f);
+}
+
 static void test_what_cannot_be_sent(void **state)
 {
     struct fixture f;
@@ -154,7 +171,9 @@ static void test_created(void **state)
     assert_string_equal(o.cost, "");
     o = judge(&f, 201, "", "{\"sid\":\"SM1\",\"num_segments\":\"0\",\"price\":\"-0.00750\"}");
     assert_string_equal(o.cost, "0.00750");
-    assert_int_equal(o.units, 0);
+    assert_int_equal(o.units, 1); /* counted here: a service has not chosen a number yet */
+    f.m.channel = CHANNEL_WHATSAPP;
+    assert_int_equal(judge(&f, 201, "", "{\"sid\":\"SM1\",\"num_segments\":\"0\"}").units, 0);
     o = judge(&f, 201, "", "<html>");
     expect_outcome(o, OUTCOME_SENT, CODE_NONE);
     assert_string_equal(o.provider_message_id, "");
@@ -258,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_api_key_logs_in_but_the_path_keeps_the_account),
         cmocka_unit_test(test_media),
         cmocka_unit_test(test_whatsapp_and_rcs_addresses),
+        cmocka_unit_test(test_template),
         cmocka_unit_test(test_what_cannot_be_sent),
         cmocka_unit_test(test_created),
         cmocka_unit_test(test_created_but_failed),

@@ -48,6 +48,9 @@ static void test_beat_tells_what_is_due(void **state)
     queue_n(r, "m", 1, "s", PRIORITY_NORMAL);
     worker_beat(r->a);
     assert_int_equal(r->a->next_us, REDIS_INT(r->g, "ZSCORE", "t:turn", "s"));
+    REDIS(r->g, "ZADD", "t:turn", "4200000000000000", "s"); /* it waits even longer */
+    worker_beat(r->a);
+    assert_int_equal(r->a->next_us, INT64_C(4102444800123000));
 }
 
 static void test_fenced(void **state)

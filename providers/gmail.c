@@ -1,0 +1,383 @@
+/* gmail: users.messages.send, the whole mail as MIME.
+ *
+ * Small mails go as base64url in JSON, large ones by the upload form, which takes the bytes as they
+ * are. A mail joins a thread by three things: threadId, In-Reply-To with References, and the
+ * subject. Where the message only names Gmail's own ids, a step before the send looks up what the
+ * headers need; an account that may not read goes on without them. */
+#include "mail.h"
+#include "registry.h"
+
+#include "crypto.h"
+#include "text.h"
+#include "timefmt.h"
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RECIPIENTS_MAX 500
+#define RAW_MAX ((size_t)5 << 20)   /* attachments in base64 above this are uploaded */
+#define MAIL_MAX ((size_t)36700160) /* of an upload, the API's own */
+#define BOUNDARY "sendq=_upload"    /* "=_" stands in no text of a mail (mime.h) */
+#define HOUR_MS ((int64_t)3600 * 1000)
+
+/* What a lookup found, in progress->value. */
+enum found { FOUND_THREAD, FOUND_MESSAGE_ID, FOUND_REFERENCES };
+
+static const struct provider_setting settings[] = {
+    {.name = "client_id", .help = "OAuth client id"},
+    {.name = "client_secret", .help = "OAuth client secret", .secret = true},
+    {.name = "refresh_token", .help = "OAuth refresh token of the mailbox", .secret = true},
+    {.name = "service_account",
+     .help = "Instead of the three: a service account's key file "
+             "(JSON) with domain-wide delegation",
+     .secret = true},
+    {.name = "mailbox", .help = "Mailbox that a service account acts for; default: from.address"},
+    {.name = "scope",
+     .help = "OAuth scopes; a reply by Gmail's own ids needs one that may read, "
+             "as gmail.metadata",
+     .fallback = "https://www.googleapis.com/auth/gmail.send"},
+    MAIL_SETTINGS,
+    {.name = NULL},
+};
+
+static const struct provider_limits limits = {
+    .rate = "150/minute", /* 15,000 quota units a minute and user, 100 a send */
+    .day = "2000/day rolling",
+    .unit = LIMIT_RECIPIENTS,
+    .source = "https://developers.google.com/gmail/api/reference/quota",
+    .date = "2026-11",
+};
+
+/* --- the account --- */
+
+static bool gmail_oauth(const struct sender *s, struct provider_oauth *ret)
+{
+    const char *mailbox = sender_value(s, "mailbox");
+
+    snprintf(ret->token_url, sizeof(ret->token_url), "https://oauth2.googleapis.com/token");
+    ret->service_account = sender_value(s, "service_account");
+    ret->grant = OAUTH_REFRESH_TOKEN;
+    if (ret->service_account) {
+        ret->grant = OAUTH_SERVICE_ACCOUNT;
+        ret->scope = sender_value(s, "scope");
+        ret->subject = text_is_empty(mailbox) ? s->from_address : mailbox;
+        return true;
+    }
+    ret->client_id = sender_value(s, "client_id");
+    ret->client_secret = sender_value(s, "client_secret");
+    ret->refresh_token = sender_value(s, "refresh_token");
+    return true;
+}
+
+static enum sq_err gmail_check(const struct sender *s, struct err_text *e)
+{
+    static const char *const names[] = {"client_id", "client_secret", "refresh_token"};
+    bool key_file = sender_value(s, "service_account") != NULL;
+
+    for (size_t i = 0; i < 3; i++) {
+        bool given = !text_is_empty(sender_value(s, names[i]));
+
+        if (given && key_file)
+            return err_set_field(e, SQ_ERR_INVALID, names[i],
+                                 "expected either this or service_account");
+        if (!given && !key_file)
+            return err_set_field(e, SQ_ERR_INVALID, names[i],
+                                 "expected a value, unless there is a service_account");
+    }
+    if (key_file && text_is_empty(sender_value(s, "mailbox")) && text_is_empty(s->from_address))
+        return err_set_field(e, SQ_ERR_INVALID, "mailbox", "expected the mailbox to act for");
+    return mail_check_sender(s, e);
+}
+
+/* --- threads --- */
+
+static bool is_gmail_id(const char *s)
+{
+    size_t n = s ? strspn(s, "0123456789abcdefABCDEF") : 0;
+
+    return n >= 8 && n <= 32 && !s[n];
+}
+
+/* Which of its own ids the headers are to be looked up by; NULL = nothing to look up. */
+static const char *lookup_id(const struct message *m, bool *ret_thread)
+{
+    const char *reply = m ? m->text[MSG_REPLY_ID] : NULL;
+    const char *thread = m ? m->text[MSG_THREAD_ID] : NULL;
+
+    *ret_thread = !is_gmail_id(reply);
+    if (is_gmail_id(reply))
+        return reply;
+    return text_is_empty(reply) && is_gmail_id(thread) ? thread : NULL;
+}
+
+static bool is_lookup(const struct build_ctx *ctx, const struct message *m)
+{
+    bool thread;
+
+    return ctx->progress->step == 0 && lookup_id(m, &thread) != NULL;
+}
+
+static void build_lookup(const struct message *m, struct request *r)
+{
+    bool thread;
+    const char *id = lookup_id(m, &thread);
+
+    r->method = HTTP_GET;
+    r->idempotent = true;
+    buf_addf(&r->url,
+             "/gmail/v1/users/me/%s/%s?format=metadata&metadataHeaders=Message-ID"
+             "&metadataHeaders=References&fields=%s",
+             thread ? "threads" : "messages", id,
+             thread ? "id,messages/payload/headers" : "threadId,payload/headers");
+}
+
+static const char *header_of(const cJSON *message, const char *name)
+{
+    const cJSON *headers = json_get(json_get(message, "payload"), "headers");
+    const cJSON *h = cJSON_IsArray(headers) ? headers->child : NULL;
+
+    for (; h; h = h->next)
+        if (text_ieq(json_str(h, "name"), name))
+            return json_str(h, "value");
+    return NULL;
+}
+
+/* The thread's ids with this one behind; the oldest go where there is no room for all. */
+static void join_references(const char *references, const char *id, char *ret, size_t size)
+{
+    static const char blank[] = " \t\r\n";
+    struct buf all = {.max = 1 << 17};
+    const char *from = references ? references : "";
+
+    for (size_t n; *(from += strspn(from, blank)); from += n) {
+        char one[1024];
+
+        n = strcspn(from, blank);
+        snprintf(one, sizeof(one), "%.*s", (int)n, from);
+        if (mime_is_message_id(one))
+            buf_addf(&all, "%s ", one);
+    }
+    buf_adds(&all, id);
+    from = buf_str(&all);
+    while (strlen(from) >= size) /* ids are shorter than size, so there is a space */
+        from = strchr(from, ' ') + 1;
+    snprintf(ret, size, "%s", from);
+    buf_free(&all);
+}
+
+static void keep_found(const cJSON *json, struct progress *p)
+{
+    const cJSON *list = json_get(json, "messages"), *message = json;
+    const char *thread = json_str(json, "threadId"), *id;
+
+    if (cJSON_IsArray(list) && list->child)
+        message = list->child->prev; /* cJSON: the last */
+    if (!thread)
+        thread = json_str(json, "id");
+    if (is_gmail_id(thread))
+        snprintf(p->value[FOUND_THREAD], sizeof(p->value[0]), "%s", thread);
+    id = header_of(message, "Message-ID");
+    if (!mime_is_message_id(id))
+        return;
+    snprintf(p->value[FOUND_MESSAGE_ID], sizeof(p->value[0]), "%s", id);
+    join_references(header_of(message, "References"), id, p->value[FOUND_REFERENCES],
+                    sizeof(p->value[0]));
+}
+
+/* Found or not, the mail is sent: reading may not be allowed, or the answer too long. */
+static void classify_lookup(const struct response *r, struct outcome *o)
+{
+    cJSON *json;
+
+    if (o->kind == OUTCOME_AUTH || o->kind == OUTCOME_RETRY || o->kind == OUTCOME_THROTTLED)
+        return;
+    json = r->status == 200 ? provider_answer(r) : NULL;
+    outcome_set(o, OUTCOME_NEXT, CODE_NONE, "%s", "");
+    o->next.step = 1;
+    keep_found(json, &o->next);
+    json_free(json);
+}
+
+static const char *thread_of(const struct build_ctx *ctx, const struct message *m)
+{
+    const char *found = ctx->progress->value[FOUND_THREAD];
+
+    if (*found)
+        return found;
+    return is_gmail_id(m->text[MSG_THREAD_ID]) ? m->text[MSG_THREAD_ID] : NULL;
+}
+
+/* What was looked up stands before what the message says, which is no header then. */
+static void use_found(const struct build_ctx *ctx, struct mail *mail)
+{
+    const struct progress *p = ctx->progress;
+
+    if (!*p->value[FOUND_MESSAGE_ID] || mail->thread_count)
+        return;
+    memmove(mail->headers + 2, mail->headers, mail->header_count * sizeof(mail->headers[0]));
+    mail->headers[0] = (struct mime_header){"In-Reply-To", p->value[FOUND_MESSAGE_ID]};
+    mail->headers[1] = (struct mime_header){"References", p->value[FOUND_REFERENCES]};
+    mail->header_count += 2;
+    mail->thread_count = 2;
+}
+
+/* --- the send --- */
+
+static bool is_large(const struct message *m)
+{
+    size_t n = 0;
+
+    for (unsigned i = 0; i < m->attachment_count; i++)
+        n += strlen(m->attachments[i].content_base64);
+    for (int f = MSG_CONTENT; f <= MSG_HTML; f++)
+        n += m->text[f] ? strlen(m->text[f]) : 0;
+    return n > RAW_MAX;
+}
+
+static enum sq_err write_raw(const struct build_ctx *ctx, const struct message *m,
+                             const struct mail *mail, struct request *r, struct err_text *e)
+{
+    struct buf mime = {.max = MAIL_MAX};
+    enum sq_err err = mail_compose(ctx, m, mail, true, &mime, e);
+
+    buf_adds(&r->url, "/gmail/v1/users/me/messages/send");
+    buf_reserve(&r->body, mime.len / 3 * 4 + 256);
+    json_open(&r->body, '{');
+    json_opt_str(&r->body, "threadId", thread_of(ctx, m));
+    json_key(&r->body, "raw");
+    buf_addc(&r->body, '"');
+    base64url_encode(&r->body, mime.data, mime.len);
+    buf_addc(&r->body, '"');
+    json_close(&r->body, '}');
+    buf_free(&mime);
+    return err ? err : request_header(r, "Content-Type", "application/json", e);
+}
+
+/* Metadata and mail in one request: multipart/related. */
+static enum sq_err write_upload(const struct build_ctx *ctx, const struct message *m,
+                                const struct mail *mail, struct request *r, struct err_text *e)
+{
+    enum sq_err err;
+
+    buf_adds(&r->url, "/upload/gmail/v1/users/me/messages/send?uploadType=multipart");
+    buf_adds(&r->body, "--" BOUNDARY "\r\nContent-Type: application/json\r\n\r\n");
+    json_open(&r->body, '{');
+    json_opt_str(&r->body, "threadId", thread_of(ctx, m));
+    json_close(&r->body, '}');
+    buf_adds(&r->body, "\r\n--" BOUNDARY "\r\nContent-Type: message/rfc822\r\n\r\n");
+    err = mail_compose(ctx, m, mail, true, &r->body, e);
+    buf_adds(&r->body, "\r\n--" BOUNDARY "--\r\n");
+    if (!err)
+        err = request_header(r, "Content-Type", "multipart/related; boundary=\"" BOUNDARY "\"", e);
+    return err;
+}
+
+static enum sq_err build_send(const struct build_ctx *ctx, const struct message *m,
+                              struct request *r, struct err_text *e)
+{
+    struct mail mail = {0};
+    enum sq_err err = mail_read(ctx, m, RECIPIENTS_MAX, &mail, e);
+
+    if (!err) {
+        use_found(ctx, &mail);
+        err = is_large(m) ? write_upload(ctx, m, &mail, r, e) : write_raw(ctx, m, &mail, r, e);
+    }
+    mail_clear(&mail);
+    return err;
+}
+
+static enum sq_err gmail_build(const struct build_ctx *ctx, const struct message *m,
+                               struct request *r, struct err_text *e)
+{
+    enum sq_err err;
+
+    r->method = HTTP_POST;
+    buf_adds(&r->url, ctx->sender->endpoint);
+    err = mail_bearer(r, ctx->access_token ? ctx->access_token : "", e);
+    if (!err && is_lookup(ctx, m))
+        build_lookup(m, r);
+    else if (!err)
+        err = build_send(ctx, m, r, e);
+    return err ? err : provider_finish(r, e);
+}
+
+/* --- the answer --- */
+
+/* By error.errors[0].reason; limits come as 403 or 429. */
+static const struct mail_error errors[] = {
+    {"authError", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
+    {"invalidArgument", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
+    {"failedPrecondition", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
+    {"insufficientPermissions", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, 0},
+    {"domainPolicy", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, 0},
+    {"rateLimitExceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, 0},
+    {"userRateLimitExceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, 0},
+    {"quotaExceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, 0},
+    {"dailyLimitExceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, HOUR_MS},
+    {"backendError", OUTCOME_RETRY, CODE_PROVIDER_ERROR, 0},
+};
+
+/* "User-rate limit exceeded.  Retry after 2021-02-25T15:02:25.000Z": no header promises it. */
+static void read_wait(const char *words, int64_t now_ms, struct outcome *o)
+{
+    const char *at = words ? strstr(words, "Retry after ") : NULL;
+    char text[32];
+    int64_t until;
+
+    if (!at || o->retry_after_ms)
+        return;
+    snprintf(text, sizeof(text), "%.*s", (int)strspn(at + 12, "0123456789-:.TZ"), at + 12);
+    if (time_parse(text, &until) || until <= now_ms)
+        return;
+    until -= now_ms;
+    o->retry_after_ms = until > PROVIDER_RETRY_AFTER_MAX_MS ? PROVIDER_RETRY_AFTER_MAX_MS : until;
+}
+
+static void classify_error(const struct build_ctx *ctx, const struct response *r, cJSON *json,
+                           struct outcome *o)
+{
+    const cJSON *error = json_get(json, "error"), *list = json_get(error, "errors");
+    const char *reason = json_str(cJSON_IsArray(list) ? list->child : NULL, "reason");
+    const char *words = json_str(error, "message");
+
+    mail_classify_error(errors, sizeof(errors) / sizeof(errors[0]), reason, o);
+    if (o->kind == OUTCOME_THROTTLED) {
+        int64_t known = o->retry_after_ms;
+
+        o->retry_after_ms = 0;
+        read_wait(words, r->now_ms, o);
+        if (o->retry_after_ms == 0)
+            o->retry_after_ms = known;
+    }
+    provider_say(ctx, o, words);
+}
+
+static void gmail_classify(const struct build_ctx *ctx, const struct response *r, struct outcome *o)
+{
+    cJSON *json = provider_answer(r);
+    const char *thread = json_str(json, "threadId");
+
+    provider_classify_status(r, o);
+    if (o->kind != OUTCOME_SENT)
+        classify_error(ctx, r, json, o);
+    if (is_lookup(ctx, ctx->message)) {
+        classify_lookup(r, o);
+    } else if (o->kind == OUTCOME_SENT) {
+        provider_set_id(o, json_get(json, "id"));
+        if (is_gmail_id(thread))
+            snprintf(o->thread_id, sizeof(o->thread_id), "%s", thread);
+    }
+    json_free(json);
+}
+
+const struct provider provider_gmail = {
+    .name = "gmail",
+    .base_url = "https://gmail.googleapis.com",
+    .channels = CHANNEL_BIT(CHANNEL_EMAIL),
+    .settings = settings,
+    .limits = &limits,
+    .check = gmail_check,
+    .oauth = gmail_oauth,
+    .build = gmail_build,
+    .classify = gmail_classify,
+};
