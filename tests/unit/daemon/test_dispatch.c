@@ -29,6 +29,12 @@ static unsigned on_room(void *arg)
     return ((struct stage *)arg)->room;
 }
 
+static bool on_prepare(struct attempt *t, void *arg)
+{
+    (void)t, (void)arg;
+    return false; /* nothing to fetch */
+}
+
 static void on_begin(struct attempt *t, void *arg)
 {
     struct stage *s = arg;
@@ -100,7 +106,8 @@ static int setup(void **state)
 {
     struct stage *s = calloc(1, sizeof(*s));
     const struct dispatch_ops ops = {
-        on_room, on_begin, on_release, on_settled, on_unknown_senders, on_problem, s};
+        on_room,    on_begin,           on_prepare, on_release,
+        on_settled, on_unknown_senders, on_problem, s};
 
     daemon_rig_setup(state);
     s->d = *state;
