@@ -166,7 +166,7 @@ static void classify_permanent(int code, const char *reply, struct outcome *o)
 
     if (code == 530 || code == 534 || code == 535 || code == 538)
         outcome_set(o, OUTCOME_AUTH, CODE_INVALID_KEY, "SMTP %d", code);
-    else if (code == 552 || (x.subject == 3 && x.detail == 4))
+    else if ((code == 552 && x.subject != 2) || (x.subject == 3 && x.detail == 4))
         outcome_set(o, OUTCOME_FAILED, CODE_TOO_LARGE, "SMTP %d", code);
     else
         outcome_set(o, OUTCOME_FAILED, CODE_PROVIDER_ERROR, "SMTP %d", code);

@@ -251,18 +251,19 @@ static void append_raw(GMimeMessage *mail, const struct mime_header *h, char fol
     buf_free(&raw);
 }
 
+/* Printable, and short enough where it cannot be folded. */
 static bool is_raw_value(const char *s)
 {
-    size_t word = 0;
+    size_t line = 0;
 
-    for (; *s; s++) {
-        if (*s < ' ' || *s > '~')
+    for (const char *p = s; *p; p++) {
+        if (*p < ' ' || *p > '~')
             return false;
-        word = *s == ' ' ? 0 : word + 1;
-        if (word > MIME_LINE_MAX)
+        line = *p == ' ' && p != s && p[-1] == ',' ? 0 : line + 1;
+        if (line > MIME_LINE_MAX)
             return false;
     }
-    return true;
+    return *s != '\0';
 }
 
 static enum sq_err add_extra(struct composer *c, GMimeMessage *mail)

@@ -46,13 +46,13 @@ static void read_input(struct input *in, const uint8_t *data, size_t size)
 static void check_head(const char *mail)
 {
     static const char *const names[] = {
-        "From: ",         "Reply-To: ",
-        "To: ",           "Cc: ",
-        "Bcc: ",          "Subject: ",
-        "Date: ",         "Message-Id: ",
-        "In-Reply-To: ",  "References: ",
-        "List-Extra: ",   "MIME-Version: ",
-        "Content-Type: ", "Content-Transfer-Encoding: ",
+        "From:",         "Reply-To:",
+        "To:",           "Cc:",
+        "Bcc:",          "Subject:",
+        "Date:",         "Message-Id:",
+        "In-Reply-To:",  "References:",
+        "List-Extra:",   "MIME-Version:",
+        "Content-Type:", "Content-Transfer-Encoding:",
     };
     unsigned seen[sizeof(names) / sizeof(names[0])] = {0};
 
