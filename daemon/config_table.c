@@ -25,9 +25,8 @@ static const struct setting root_settings[] = {
      .help = "Prefix of all keys. On Redis Cluster it must hold a hash tag, as in `{sendq}`: all "
              "keys of a script have to live on one primary"},
     {"redis.url", "redis://127.0.0.1:6379", .type = SETTING_REDIS, CONF(redis_url),
-     .help = "`redis://user:pass@host:port/db`, `rediss://...` (TLS), `unix:///path`, "
-             "`sentinel://h1,h2/name`, or a reference (`file:`, `env:`, `credential:`) to one. "
-             "The default is where an unconfigured Redis listens"},
+     .help = "`redis://user:pass@host:port/db`, `unix:///path`, or a reference (`file:`, `env:`, "
+             "`credential:`) to one. The default is where an unconfigured Redis listens"},
     {"redis.timeout", "5s", .type = SETTING_DURATION, CONF(redis_timeout_ms), .min = 10,
      .max = MS_MINUTE,
      .help = "Connecting, or a command without answer, for this long breaks the link: above a "

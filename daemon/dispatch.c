@@ -1,6 +1,6 @@
 /* Dispatch: claims as much as can start, and starts it when its slot comes.
  *
- * Two places hold what is claimed: `queue` (no rate applies: start as soon as there is room; a
+ * Two places hold what is claimed: `queues` (no rate applies: start as soon as there is room; a
  * small stock is claimed ahead so that transfers never wait for Redis) and the heap `slots` (a rate
  * applies: start at its time, within the jitter, or give it back - a late send could break the
  * cap's promise at the provider). At most one claim is under way. */
@@ -9,6 +9,7 @@
 #include "rate.h"
 #include "refusal.h"
 #include "text.h"
+#include "timefmt.h"
 #include "verdict.h"
 #include <stdlib.h>
 #include <string.h>
@@ -28,12 +29,13 @@ struct dispatch_stage {
     struct live_config *live;
     struct after *after;
     struct timer *timer;
-    struct list queue;
+    struct list queues[2]; /* of high priority, and others: each in the order claimed */
     struct heap slots;
     unsigned queued;
     unsigned marking;  /* start marks under way: they will need room */
     unsigned fetching; /* attempts being prepared: likewise */
     bool open, claiming, poked;
+    bool full;       /* the last claim had no place to offer, and got nothing for the stock */
     int64_t next_us; /* Redis time of the next due work; 0 = none known */
     int64_t pause_until_us, lease_until_us, wake_us;
     struct store_zone zones[ZONES_MAX];
@@ -177,27 +179,36 @@ static void begin_slots(struct dispatch_stage *d)
     }
 }
 
+/* The next one without a rate, taken out; NULL when there is none. */
+static struct attempt *next_queued(struct dispatch_stage *d)
+{
+    struct list *node = list_pop(&d->queues[0]);
+
+    if (node == NULL)
+        node = list_pop(&d->queues[1]);
+    if (node == NULL)
+        return NULL;
+    d->queued--;
+    return LIST_ENTRY(node, struct attempt, node);
+}
+
 static void begin_queue(struct dispatch_stage *d)
 {
-    while (d->queued > 0 && room(d) > 0) {
-        d->queued--;
-        begin(d, LIST_ENTRY(list_pop(&d->queue), struct attempt, node));
-    }
+    while (d->queued > 0 && room(d) > 0)
+        begin(d, next_queued(d));
 }
 
 static void release_all(struct dispatch_stage *d)
 {
     struct heap_node *node;
-    struct list *item;
+    struct attempt *t;
 
     while ((node = heap_min(&d->slots)) != NULL) {
         heap_remove(&d->slots, node);
         d->ops.release(LIST_ENTRY(node, struct attempt, slot), d->ops.arg);
     }
-    while ((item = list_pop(&d->queue)) != NULL) {
-        d->queued--;
-        d->ops.release(LIST_ENTRY(item, struct attempt, node), d->ops.arg);
-    }
+    while ((t = next_queued(d)) != NULL)
+        d->ops.release(t, d->ops.arg);
 }
 
 /* --- claiming --- */
@@ -215,15 +226,13 @@ static void hold(struct dispatch_stage *d, const struct store_claimed *c)
     t->capped = c->capped;
     t->state = ATTEMPT_WAITING;
     if (t->capped) {
-        int64_t slot = c->slot_us - store_now_us(d->store) + loop_now_us(d->loop);
+        /* Not the turn's time, which is older: a slot must not begin early by a turn's length. */
+        int64_t slot = c->slot_us - store_now_us(d->store) + clock_mono_us();
 
         heap_push(&d->slots, &t->slot, slot);
         return;
     }
-    if (t->message.priority == PRIORITY_HIGH)
-        list_add_head(&d->queue, &t->node);
-    else
-        list_add_tail(&d->queue, &t->node);
+    list_add_tail(&d->queues[t->message.priority != PRIORITY_HIGH], &t->node);
     d->queued++;
 }
 
@@ -234,8 +243,9 @@ static void on_claimed(enum store_status st, const struct store_claims *c, void 
     d->claiming = false;
     if (st == STORE_AGAIN)
         d->poked = true;
-    if (st == STORE_ERROR) {
+    if (st == STORE_ERROR)
         d->ops.problem(store_error(d->store), d->ops.arg);
+    if (st == STORE_ERROR || st == STORE_FENCED) { /* fenced: the next beat registers anew */
         d->pause_until_us = loop_now_us(d->loop) + ERROR_PAUSE_US;
         d->poked = true;
     }
@@ -243,6 +253,7 @@ static void on_claimed(enum store_status st, const struct store_claims *c, void 
         for (size_t i = 0; i < c->count; i++)
             hold(d, &c->items[i]);
         d->next_us = c->next_us;
+        d->full = d->full && c->count == 0;
         if (c->count == 0 && c->next_us != 0 && c->next_us <= c->now_us)
             d->pause_until_us = loop_now_us(d->loop) + EMPTY_PAUSE_US;
         if (c->unknown_senders)
@@ -278,6 +289,7 @@ static void claim(struct dispatch_stage *d, unsigned want, unsigned prefetch)
     };
 
     refresh_zones(d);
+    d->full = want == 0;
     d->claiming = store_claim(d->store, &req, on_claimed, d) == SQ_OK;
     d->poked = false;
 }
@@ -308,7 +320,7 @@ static void claim_if_due(struct dispatch_stage *d)
     if (due > now) {
         if (due != INT64_MAX)
             wake_at(d, due);
-    } else if (want > 0 || prefetch > 0) {
+    } else if (want > 0 || (prefetch > 0 && (d->poked || !d->full))) {
         claim(d, want, prefetch);
     }
 }
@@ -355,7 +367,8 @@ struct dispatch_stage *dispatch_new(struct loop *loop, struct store *store,
     d->ops = *ops;
     d->after = after_new(loop, run, d);
     d->timer = timer_new(loop, on_timer, d);
-    list_init(&d->queue);
+    list_init(&d->queues[0]);
+    list_init(&d->queues[1]);
     return d;
 }
 
@@ -363,6 +376,8 @@ void dispatch_free(struct dispatch_stage *d)
 {
     if (d == NULL)
         return;
+    while (next_queued(d) != NULL)
+        ; /* out of these lists: they are freed with all attempts */
     timer_free(d->timer);
     after_free(d->after);
     heap_free(&d->slots);

@@ -117,7 +117,6 @@ static inline void queue_messages(struct daemon_rig *d, const char *prefix, unsi
     accept_n(d->r, n);
 }
 
-#define DAEMON_TEST(name, up, down)                                                                \
-    cmocka_unit_test_setup_teardown(name, up, down)
+#define DAEMON_TEST(name, up, down) cmocka_unit_test_setup_teardown(name, up, down)
 
 #endif

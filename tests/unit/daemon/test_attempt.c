@@ -95,7 +95,8 @@ static void test_the_id_is_the_key(void **state)
 
     a_message(&m, "another");
     b = pack(d, &m);
-    assert_string_equal(attempt_new(&d->attempts, d->live, "m1", b->data, b->len)->message.id, "m1");
+    assert_string_equal(attempt_new(&d->attempts, d->live, "m1", b->data, b->len)->message.id,
+                        "m1");
 }
 
 static void test_reuse(void **state)

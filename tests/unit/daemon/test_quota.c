@@ -105,12 +105,12 @@ static void test_published(void **state)
     assert_string_equal(REDIS(d->g, "HMGET", "t:bucket:sender:p", "interval", "tolerance",
                               "day_cap", "zone", "conc"),
                         "100000 200000 200 Europe/Berlin 7");
-    assert_string_equal(REDIS(d->g, "HMGET", "t:sender:p", "_buckets", "_ignore_suppressed",
-                              "state"),
-                        "sender:p 1 ok");
-    assert_string_equal(REDIS(d->g, "HMGET", "t:bucket:sender:q", "interval", "day_cap", "zone",
-                              "conc"),
-                        "0 0 UTC 0");
+    assert_string_equal(
+        REDIS(d->g, "HMGET", "t:sender:p", "_buckets", "_ignore_suppressed", "state"),
+        "sender:p 1 ok");
+    assert_string_equal(
+        REDIS(d->g, "HMGET", "t:bucket:sender:q", "interval", "day_cap", "zone", "conc"),
+        "0 0 UTC 0");
     assert_string_equal(REDIS(d->g, "HGET", "t:sender:q", "_ignore_suppressed"), "0");
     assert_string_equal(REDIS(d->g, "EXISTS", "t:bucket:global"), "0");
 }
@@ -124,9 +124,9 @@ static void test_global(void **state)
             "claim: { jitter: 0ms }\n"
             "senders:\n- id: p\n  provider: sandbox\n  channels: [sms]\n",
             1);
-    assert_string_equal(REDIS(d->g, "HMGET", "t:bucket:global", "interval", "tolerance", "day_cap",
-                              "conc"),
-                        "2000 0 0 0");
+    assert_string_equal(
+        REDIS(d->g, "HMGET", "t:bucket:global", "interval", "tolerance", "day_cap", "conc"),
+        "2000 0 0 0");
     assert_string_equal(REDIS(d->g, "HGET", "t:sender:p", "_buckets"), "sender:p global");
     publish(d, "senders:\n- id: p\n  provider: sandbox\n  channels: [sms]\n", 1);
     assert_string_equal(REDIS(d->g, "HGET", "t:sender:p", "_buckets"), "sender:p");
@@ -194,14 +194,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, daemon_rig_setup, daemon_rig_teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_rate),
-        cmocka_unit_test(test_strict_windows),
-        cmocka_unit_test(test_burst),
-        cmocka_unit_test(test_extremes),
-        TEST(test_published),
-        TEST(test_global),
-        TEST(test_many_senders),
-        TEST(test_fingerprint),
+        cmocka_unit_test(test_no_rate), cmocka_unit_test(test_strict_windows),
+        cmocka_unit_test(test_burst),   cmocka_unit_test(test_extremes),
+        TEST(test_published),           TEST(test_global),
+        TEST(test_many_senders),        TEST(test_fingerprint),
         TEST(test_while_down),
     };
 

@@ -188,16 +188,11 @@ static void test_without_a_sender(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sent),
-        cmocka_unit_test(test_permanent),
-        cmocka_unit_test(test_credentials),
-        cmocka_unit_test(test_throttled),
-        cmocka_unit_test(test_retry),
-        cmocka_unit_test(test_the_last_attempt),
-        cmocka_unit_test(test_age_and_end),
-        cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_cautious),
-        cmocka_unit_test(test_without_a_sender),
+        cmocka_unit_test(test_sent),        cmocka_unit_test(test_permanent),
+        cmocka_unit_test(test_credentials), cmocka_unit_test(test_throttled),
+        cmocka_unit_test(test_retry),       cmocka_unit_test(test_the_last_attempt),
+        cmocka_unit_test(test_age_and_end), cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_cautious),    cmocka_unit_test(test_without_a_sender),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
