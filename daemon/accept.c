@@ -32,6 +32,7 @@ struct accept_stage {
     struct log *log;
     struct accept_ops ops;
     struct live_config *live;
+    struct live_config *batch_live; /* the batch's senders are this one's, across a reload */
     struct timer *again;
     struct item *items;
     struct store_accept *out;
@@ -139,7 +140,7 @@ static void make_conflict(const struct accept_stage *a, struct item *it, struct 
 static void admit(const struct accept_stage *a, struct item *it, struct store_accept *out)
 {
     struct message *m = &it->job.message;
-    const struct sender *s = choice_sender(a->live->config, m, &it->error);
+    const struct sender *s = choice_sender(a->batch_live->config, m, &it->error);
 
     if (s == NULL) {
         reject(a, it, out);
@@ -165,7 +166,7 @@ static void understand(struct accept_stage *a, struct item *it, const struct sto
 {
     memset(&it->error, 0, sizeof(it->error));
     it->err = job_parse(raw->raw, raw->len, raw->list, store_now_ms(a->store),
-                        &a->live->config->job, &it->job, &it->error);
+                        &a->batch_live->config->job, &it->job, &it->error);
 }
 
 static void judge(struct accept_stage *a, size_t i)
@@ -188,6 +189,8 @@ static void finish(struct accept_stage *a, unsigned accepted)
     for (size_t i = 0; i < a->count; i++)
         job_clear(&a->items[i].job);
     a->count = 0;
+    live_config_unref(a->batch_live);
+    a->batch_live = NULL;
     a->ops.done(accepted, a->ops.arg);
 }
 
@@ -267,6 +270,7 @@ void accept_batch(struct accept_stage *a, uint64_t tag, const struct store_raw *
     reserve(a, count);
     a->tag = tag;
     a->count = count;
+    a->batch_live = live_config_ref(a->live);
     for (size_t i = 0; i < count; i++)
         understand(a, &a->items[i], &jobs[i]);
     unresolved = find_unresolved(a);
@@ -323,6 +327,7 @@ void accept_free(struct accept_stage *a)
     free(a->out);
     free(a->unresolved);
     timer_free(a->again);
+    live_config_unref(a->batch_live);
     live_config_unref(a->live);
     free(a);
 }

@@ -80,6 +80,8 @@ void attempt_free(struct attempts *a, struct attempt *t)
     a->count--;
     live_config_unref(t->live);
     message_clear(&t->message);
+    files_free(t->files);
+    t->files = NULL;
     trim(&t->packed);
     request_reset(&t->request);
     trim(&t->request.body);

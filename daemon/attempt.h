@@ -3,6 +3,7 @@
 #define SENDQ_DAEMON_ATTEMPT_H
 
 #include "config.h"
+#include "files.h"
 #include "heap.h"
 #include "list.h"
 #include "message.h"
@@ -23,10 +24,11 @@ void live_config_unref(struct live_config *l); /* NULL is fine */
 
 /* In life order. A state is also the place that holds the attempt. */
 enum attempt_state {
-    ATTEMPT_WAITING, /* claimed, not begun: in dispatch's queue or slot heap */
-    ATTEMPT_MARKING, /* its start mark is being written */
-    ATTEMPT_SENDING, /* in flight, between two steps, or waiting for an access token */
-    ATTEMPT_DONE,    /* has an outcome: in record's hands */
+    ATTEMPT_WAITING,  /* claimed, not begun: in dispatch's queue or slot heap */
+    ATTEMPT_FETCHING, /* its attachments are being fetched */
+    ATTEMPT_MARKING,  /* its start mark is being written */
+    ATTEMPT_SENDING,  /* in flight, between two steps, or waiting for an access token */
+    ATTEMPT_DONE,     /* has an outcome: in record's hands */
 };
 
 struct attempt {
@@ -37,7 +39,8 @@ struct attempt {
     struct live_config *live;
     const struct sender *sender; /* NULL: this configuration does not know it */
     struct message message;
-    struct buf packed; /* what message points into */
+    struct buf packed;   /* what message points into */
+    struct files *files; /* contents of its attachments that were fetched; NULL = none */
     int64_t fence;
     bool capped; /* must start within its slot's jitter */
     bool suppressed;

@@ -42,8 +42,11 @@ struct config {
     const char *attachments_root;   /* NULL = attachments by storage_path are refused */
     const char **attachments_hosts; /* allow_hosts: reachable although their address is private */
     unsigned attachments_host_count;
-    uint64_t attachments_max;
-    const char *tls_ca_file; /* NULL = the system's */
+    uint64_t attachments_max;         /* bytes of one */
+    uint64_t attachments_total;       /* bytes fetched for one message */
+    const char *attachments_base_url; /* storage_path below it, where there is no root; "" = none */
+    int64_t attachments_timeout_ms;   /* of one fetch */
+    const char *tls_ca_file;          /* NULL = the system's */
     struct sender *senders;
     unsigned sender_count;
     struct config_impl *impl; /* what owns the memory */

@@ -1,6 +1,7 @@
 /* Checks that take several settings or senders together. */
 #include "config_impl.h"
 
+#include "redis_link.h"
 #include "text.h"
 #include <string.h>
 #include <sys/stat.h>
@@ -107,6 +108,51 @@ static const char *root_origin(const struct load *l, const char *path)
     return l->impl->cells[scope_index(&l->impl->root, path)].origin;
 }
 
+/* Known before the connection is made, which a --check and a reload never do. */
+static void check_redis(struct load *l)
+{
+    struct redis_addr addr;
+    struct err_text e = {0};
+
+    if (l->config->redis_url && redis_addr_parse(l->config->redis_url, &addr, &e) != SQ_OK)
+        load_error(l, root_origin(l, "redis.url"), "redis.url", "%s", e.text);
+    explicit_bzero(&addr, sizeof(addr));
+}
+
+/* What the contract names and nothing reads yet: whoever counts on it must hear so. */
+static void warn_in_vain(struct load *l, unsigned index)
+{
+    const struct sender *s = &l->config->senders[index];
+    const struct {
+        const char *path;
+        bool given;
+        const char *instead;
+    } all[] = {
+        {"limits.recipient", s->recipient_rate.count > 0, "this version keeps no such limit"},
+        {"limits.day", s->day.count > 0 && s->day.mode == DAY_ROLLING,
+         "this version counts by the calendar day in UTC"},
+        {"fallback", s->fallback_count > 0, "this version tries no other sender"},
+        {"tenant", !text_is_empty(s->tenant), "this version does not look at it"},
+    };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (all[i].given)
+            load_warning(l, sender_origin(l, index, all[i].path),
+                         sender_path(l, index, all[i].path), "has no effect: %s", all[i].instead);
+}
+
+static void warn_root_in_vain(struct load *l)
+{
+    const struct config *c = l->config;
+
+    if (!text_is_empty(c->admin_listen))
+        load_warning(l, root_origin(l, "admin.listen"), "admin.listen",
+                     "has no effect: this version does not listen");
+    if (!text_is_empty(c->attachments_root) || c->attachments_host_count > 0)
+        load_warning(l, NULL, "attachments",
+                     "has no effect: this version takes attachments in base64 only");
+}
+
 static void warn_root(struct load *l)
 {
     const struct config *c = l->config;
@@ -133,7 +179,11 @@ void check_all(struct load *l)
     check_ids(l);
     check_defaults(l);
     find_single_senders(l);
-    for (unsigned i = 0; i < l->config->sender_count; i++)
+    for (unsigned i = 0; i < l->config->sender_count; i++) {
         check_fallbacks(l, i);
+        warn_in_vain(l, i);
+    }
+    check_redis(l);
     warn_root(l);
+    warn_root_in_vain(l);
 }

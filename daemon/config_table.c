@@ -25,9 +25,8 @@ static const struct setting root_settings[] = {
      .help = "Prefix of all keys. On Redis Cluster it must hold a hash tag, as in `{sendq}`: all "
              "keys of a script have to live on one primary"},
     {"redis.url", "redis://127.0.0.1:6379", .type = SETTING_REDIS, CONF(redis_url),
-     .help = "`redis://user:pass@host:port/db`, `rediss://...` (TLS), `unix:///path`, "
-             "`sentinel://h1,h2/name`, or a reference (`file:`, `env:`, `credential:`) to one. "
-             "The default is where an unconfigured Redis listens"},
+     .help = "`redis://user:pass@host:port/db`, `unix:///path`, or a reference (`file:`, `env:`, "
+             "`credential:`) to one. The default is where an unconfigured Redis listens"},
     {"redis.timeout", "5s", .type = SETTING_DURATION, CONF(redis_timeout_ms), .min = 10,
      .max = MS_MINUTE,
      .help = "Connecting, or a command without answer, for this long breaks the link: above a "
@@ -125,6 +124,17 @@ static const struct setting root_settings[] = {
              "although their address is private; none by default, since jobs name the URLs"},
     {"attachments.max_size", "25MiB", .type = SETTING_SIZE, CONF(attachments_max), .min = 1,
      .max = GIB, .help = "Bytes of one attachment: what the large mail providers accept"},
+    {"attachments.max_total", "40MiB", .type = SETTING_SIZE, CONF(attachments_total), .min = 1,
+     .max = GIB,
+     .help = "Bytes fetched for one message: the large mail providers refuse more, and 64 messages "
+             "may be held at a time"},
+    {"attachments.base_url", "", .type = SETTING_URL, CONF(attachments_base_url),
+     .help = "Where `storage_path` attachments are fetched from if there is no root; its host may "
+             "be private. Empty = such attachments are refused"},
+    {"attachments.timeout", "30s", .type = SETTING_DURATION, CONF(attachments_timeout_ms),
+     .min = 100, .max = MS_HOUR,
+     .help = "One fetch, its redirects included: a file server that is slower holds up what waits "
+             "behind it"},
     {"limits.rate", "", .type = SETTING_RATE, CONF(global_rate),
      .help = "Rate over all senders and workers of this namespace; empty = none"},
     {"limits.max_retry_after", "1h", .type = SETTING_DURATION, CONF(max_retry_after_ms),

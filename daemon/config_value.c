@@ -254,9 +254,9 @@ static const struct {
                            store_namespace},
     [SETTING_LISTEN] = {"an address such as 127.0.0.1:9108 or unix:/run/sendq/admin.sock, or \"\"",
                         store_listen},
-    [SETTING_REDIS] = {"redis://host:port, rediss://, unix:///path, sentinel://hosts/name, or a "
-                       "reference to it (file:, env:, credential:)",
-                       store_redis},
+    [SETTING_REDIS] =
+        {"redis://host:port, unix:///path, or a reference to it (file:, env:, credential:)",
+         store_redis},
     [SETTING_URL] = {"a URL such as https://host or http://host:port/path, or \"\"", store_url},
     [SETTING_DIR] = {"the absolute path of a directory, or \"\"", store_dir},
     [SETTING_FILE] = {"the path of a readable file, or \"\"", store_file},

@@ -32,7 +32,8 @@ struct dispatch_stage {
     struct list queues[2]; /* of high priority, and others: each in the order claimed */
     struct heap slots;
     unsigned queued;
-    unsigned marking; /* start marks under way: they will need room */
+    unsigned marking;  /* start marks under way: they will need room */
+    unsigned fetching; /* attempts being prepared: likewise */
     bool open, claiming, poked;
     bool full;       /* the last claim had no place to offer, and got nothing for the stock */
     int64_t next_us; /* Redis time of the next due work; 0 = none known */
@@ -115,6 +116,11 @@ static void begin(struct dispatch_stage *d, struct attempt *t)
 {
     if (refuse(d, t))
         return;
+    if (d->ops.prepare(t, d->ops.arg)) {
+        t->state = ATTEMPT_FETCHING;
+        d->fetching++;
+        return;
+    }
     if (verdict_is_cautious(&t->message, t->sender))
         mark(d, t);
     else
@@ -123,14 +129,34 @@ static void begin(struct dispatch_stage *d, struct attempt *t)
 
 static unsigned room(const struct dispatch_stage *d)
 {
-    unsigned free_transfers = d->ops.room(d->ops.arg);
+    unsigned free_transfers = d->ops.room(d->ops.arg), reserved = d->marking + d->fetching;
 
-    return free_transfers > d->marking ? free_transfers - d->marking : 0;
+    return free_transfers > reserved ? free_transfers - reserved : 0;
 }
 
 static int64_t jitter_us(const struct dispatch_stage *d)
 {
     return d->live->config->slot_jitter_ms * 1000;
+}
+
+/* True if what was claimed may not start any more: the time for it has passed meanwhile. */
+static bool has_passed(const struct dispatch_stage *d, const struct attempt *t)
+{
+    int64_t now = loop_now_us(d->loop);
+
+    return !d->open || now >= d->lease_until_us || (t->capped && now - t->slot.key > jitter_us(d));
+}
+
+void dispatch_prepared(struct dispatch_stage *d, struct attempt *t, bool ok)
+{
+    d->fetching--;
+    if (!ok)
+        d->ops.settled(t, d->ops.arg);
+    else if (has_passed(d, t))
+        d->ops.release(t, d->ops.arg);
+    else
+        begin(d, t);
+    after_request(d->after);
 }
 
 /* Begins every slot that has come; gives back those that were missed. */
@@ -418,5 +444,5 @@ void dispatch_due_at(struct dispatch_stage *d, int64_t redis_us)
 
 unsigned dispatch_waiting(const struct dispatch_stage *d)
 {
-    return d->queued + (unsigned)d->slots.count + d->marking;
+    return d->queued + (unsigned)d->slots.count + d->marking + d->fetching;
 }

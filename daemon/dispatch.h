@@ -8,8 +8,10 @@
 struct dispatch_stage;
 
 struct dispatch_ops {
-    unsigned (*room)(void *arg);                   /* transfers that can start now */
-    void (*begin)(struct attempt *t, void *arg);   /* to transfer; takes the attempt */
+    unsigned (*room)(void *arg);                 /* transfers that can start now */
+    void (*begin)(struct attempt *t, void *arg); /* to transfer; takes the attempt */
+    /* True: something must be fetched before it can begin; dispatch_prepared follows. */
+    bool (*prepare)(struct attempt *t, void *arg);
     void (*release)(struct attempt *t, void *arg); /* to record: back to its queue, unsent */
     void (*settled)(struct attempt *t, void *arg); /* to record: outcome known without sending */
     void (*unknown_senders)(void *arg);            /* Redis lacks their configuration */
@@ -28,6 +30,8 @@ void dispatch_set_config(struct dispatch_stage *d, struct live_config *live);
 void dispatch_set_open(struct dispatch_stage *d, bool open);
 /* Nothing starts after this (monotonic us): the lease might end before the send does. */
 void dispatch_set_lease(struct dispatch_stage *d, int64_t until_us);
+/* What ops.prepare began is over; false: the attempt has its outcome. */
+void dispatch_prepared(struct dispatch_stage *d, struct attempt *t, bool ok);
 /* Something may be due: looks after this turn. next_us: Redis time of known due work, 0 = now. */
 void dispatch_poke(struct dispatch_stage *d);
 void dispatch_due_at(struct dispatch_stage *d, int64_t redis_us);

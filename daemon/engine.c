@@ -1,7 +1,8 @@
 /* The flow, top to bottom:
  *
  *   intake -> accept -> [Redis: ready queues] -> dispatch -> transfer -> record
- *             |    ^
+ *             |    ^                               |    ^
+ *             |    |                               fetch: attachments, where bytes are needed
  *             resolve: contacts and templates, for the jobs that need them
  *                 recover keeps the worker's lease and brings back what dead workers held
  *
@@ -12,17 +13,18 @@
 
 #include "accept.h"
 #include "dispatch.h"
+#include "fetch.h"
 #include "intake.h"
 #include "quota.h"
 #include "record.h"
 #include "recover.h"
 #include "resolve.h"
+#include "settings.h"
 #include "text.h"
 #include "transfer.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* How often an unfinished drain is looked at, besides at every event that could end it. */
 #define DRAIN_LOOK_US 50000
@@ -40,6 +42,7 @@ struct engine {
     struct resolve_stage *resolve;
     struct accept_stage *accept;
     struct dispatch_stage *dispatch;
+    struct fetch_stage *fetch;
     struct transfer_stage *transfer;
     struct record_stage *record;
     struct recover_stage *recover;
@@ -132,10 +135,28 @@ static void on_begin(struct attempt *t, void *arg)
     transfer_begin(e->transfer, t);
 }
 
+static bool on_prepare(struct attempt *t, void *arg)
+{
+    struct engine *e = arg;
+
+    if (!fetch_is_needed(e->fetch, t))
+        return false;
+    fetch_begin(e->fetch, t);
+    return true;
+}
+
+static void on_prepared(struct attempt *t, bool ok, void *arg)
+{
+    struct engine *e = arg;
+
+    dispatch_prepared(e->dispatch, t, ok);
+}
+
 static void on_release(struct attempt *t, void *arg)
 {
     struct engine *e = arg;
 
+    fetch_keep(e->fetch, t);
     record_release(e->record, t);
 }
 
@@ -346,26 +367,11 @@ void engine_drain(struct engine *e)
 
 /* --- life --- */
 
-static const char *const event_modes[] = {
-    [EVENTS_FINAL] = "final", [EVENTS_ALL] = "all", [EVENTS_OFF] = "off"};
-
 static void apply_settings(struct engine *e)
 {
     const struct config *c = e->live->config;
-    const struct store_settings settings = {
-        .events = event_modes[c->events],
-        .events_max = c->events_max,
-        .timeline_max = c->timeline_max,
-        .retention_ms = c->retention_ms,
-        .idempotency_ms = c->idempotency_ms,
-        .reply_ms = c->reply_ttl_ms,
-        .stats_ms = c->stats_retention_ms,
-        .rejected_ms = c->rejected_retention_ms,
-        .lease_ms = c->lease_ms,
-        .keep_content = c->keep_content,
-    };
 
-    store_set_settings(e->store, &settings);
+    settings_apply(c, e->store);
     dispatch_set_config(e->dispatch, e->live);
     accept_set_config(e->accept, e->live);
     resolve_set_config(e->resolve, e->live);
@@ -376,24 +382,18 @@ static void apply_settings(struct engine *e)
 static void new_store(struct engine *e, const struct redis_addr *addr)
 {
     const struct config *c = e->live->config;
-    char name[300], host[256] = "unknown";
+    char name[SETTINGS_NAME];
     struct store_opts opts = {
         .loop = e->loop,
         .addr = addr,
         .ns = c->ns,
-        .worker_name = c->worker_name,
+        .worker_name = settings_worker_name(c, name),
         .timeout_ms = c->redis_timeout_ms,
         .on_state = on_link,
         .on_bell = on_bell,
         .arg = e,
     };
 
-    if (text_is_empty(c->worker_name)) {
-        if (gethostname(host, sizeof(host) - 1) != 0)
-            snprintf(host, sizeof(host), "unknown");
-        snprintf(name, sizeof(name), "%s-%d", host, (int)getpid());
-        opts.worker_name = name;
-    }
     e->store = store_new(&opts);
 }
 
@@ -404,8 +404,8 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
     const struct accept_ops accept = {resolve_is_needed, on_unresolved, on_batch_accepted,
                                       on_problem, e};
     const struct resolve_ops resolve = {on_resolved, on_problem, e};
-    const struct dispatch_ops dispatch = {
-        on_room, on_begin, on_release, on_settled, on_unknown_senders, on_problem, e};
+    const struct dispatch_ops dispatch = {on_room,    on_begin,           on_prepare, on_release,
+                                          on_settled, on_unknown_senders, on_problem, e};
     const struct transfer_ops transfer = {on_attempt_done, on_transfer_warning, e};
     const struct record_ops record = {on_recorded, on_intake_fenced, on_problem, e};
     const struct recover_ops recover = {on_status,  on_registered,   on_renewed, on_fenced,
@@ -416,6 +416,7 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
     e->directory = directory_redis_new(e->store);
     e->resolve = resolve_new(e->loop, e->store, e->directory, &resolve);
     e->dispatch = dispatch_new(e->loop, e->store, &e->attempts, &dispatch);
+    e->fetch = fetch_new(e->loop, c, on_prepared, e);
     e->transfer = transfer_new(e->loop, c, &transfer);
     e->record = record_new(e->loop, e->store, &e->attempts, e->log, &record);
     e->recover = recover_new(e->loop, e->store, &e->attempts, c->lease_ms, &recover);
@@ -448,6 +449,7 @@ void engine_free(struct engine *e)
     if (e == NULL)
         return;
     /* What is under way comes home first, while the stages still stand. */
+    fetch_free(e->fetch);
     transfer_free(e->transfer);
     store_close(e->store);
     intake_free(e->intake);

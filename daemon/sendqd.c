@@ -4,6 +4,7 @@
 #include "notify.h"
 
 #include "text.h"
+#include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
@@ -16,6 +17,10 @@
 
 /* How often STATUS= is refreshed and, at half its interval, the watchdog is fed. */
 #define STATUS_US 5000000
+/* Descriptors: for Redis, the loop and its signals; and for a transfer, whose name is looked up by
+ * a thread with a socket pair of its own, beside the idle connection it may find no use for. */
+#define FILES_OWN 24
+#define FILES_PER_TRANSFER 4
 
 struct daemon {
     struct loop *loop;
@@ -67,6 +72,7 @@ static void on_status(void *arg)
     notify_status(&d->notify, "%s: %u in flight, %llu sent, %llu failed, %llu retried", s.state,
                   s.in_flight, (unsigned long long)s.sent, (unsigned long long)s.failed,
                   (unsigned long long)s.retried);
+    log_flush(&d->log); /* what its reader had no room for */
     timer_set_us(d->status, STATUS_US);
 }
 
@@ -108,12 +114,47 @@ static void on_stop(void *arg)
     engine_drain(d->engine);
 }
 
-static void keep_fixed(struct daemon *d, const struct config *fresh)
+/* What the stages were made with. The lease above all: beats follow the one of the start. */
+static void keep_fixed(struct daemon *d, struct config *fresh)
 {
-    if (!text_eq(fresh->ns, d->config->ns) || !text_eq(fresh->redis_url, d->config->redis_url) ||
-        fresh->max_in_flight != d->config->max_in_flight)
+    const struct config *old = d->config;
+
+    if (!text_eq(fresh->ns, old->ns) || !text_eq(fresh->redis_url, old->redis_url) ||
+        !text_eq(fresh->worker_name, old->worker_name) ||
+        !text_eq(fresh->tls_ca_file, old->tls_ca_file) || fresh->log_json != old->log_json ||
+        fresh->redis_timeout_ms != old->redis_timeout_ms || fresh->lease_ms != old->lease_ms ||
+        fresh->max_in_flight != old->max_in_flight)
         log_line(&d->log, LOG_LVL_WARN, "reload",
-                 "namespace, redis.url and worker.in_flight change only with a restart");
+                 "namespace, redis, worker, tls and log.format change only with a restart");
+    fresh->lease_ms = old->lease_ms;
+    fresh->max_in_flight = old->max_in_flight;
+}
+
+/* A file that an editor has emptied and not yet written again is a valid configuration: taking it
+ * would fail every message that waits. */
+static bool lost_all_senders(struct daemon *d, const struct config *fresh)
+{
+    if (fresh->sender_count > 0 || d->config->sender_count == 0)
+        return false;
+    log_line(&d->log, LOG_LVL_ERROR, "reload", "no senders are left; stop the daemon instead");
+    return true;
+}
+
+/* A transfer that finds no descriptor fails, and such failures use up a message's attempts. */
+static void bound_in_flight(struct daemon *d, struct config *c)
+{
+    struct rlimit files;
+    rlim_t room;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+        return;
+    room = files.rlim_cur > FILES_OWN ? (files.rlim_cur - FILES_OWN) / FILES_PER_TRANSFER : 0;
+    if (room >= c->max_in_flight)
+        return;
+    c->max_in_flight = room > 0 ? (unsigned)room : 1;
+    log_line(&d->log, LOG_LVL_WARN, "limits",
+             "%llu open files (RLIMIT_NOFILE) are enough for worker.in_flight %u only",
+             (unsigned long long)files.rlim_cur, c->max_in_flight);
 }
 
 static void on_reload(void *arg)
@@ -125,9 +166,11 @@ static void on_reload(void *arg)
         return;
     notify_reloading(&d->notify);
     fresh = config_load(d->path, report_log, d);
-    if (fresh == NULL) {
+    if (fresh == NULL || lost_all_senders(d, fresh)) {
         log_line(&d->log, LOG_LVL_ERROR, "reload", "refused; the old configuration stays");
+        config_free(fresh);
     } else {
+        bound_in_flight(d, fresh);
         keep_fixed(d, fresh);
         d->log.level = fresh->log_level;
         d->config = fresh;
@@ -162,6 +205,18 @@ static void tune_malloc(void)
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
 }
 
+/* Closed standard descriptors would be given to sockets, and be written to as output. */
+static void hold_standard_files(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* No core dump may hold a credential, and many transfers need many descriptors. */
 static void harden(void)
 {
@@ -189,6 +244,7 @@ static int run(struct daemon *d)
     tune_malloc();
     log_init(&d->log, d->config->log_level, d->config->log_json);
     notify_init(&d->notify);
+    bound_in_flight(d, d->config);
     d->loop = loop_new();
     d->log_flush = after_new(d->loop, on_log_flush, d);
     d->log.wake = on_log_line;
@@ -255,6 +311,7 @@ int main(int argc, char **argv)
     struct daemon d = {0};
     int opt, mode = 0;
 
+    hold_standard_files();
     while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
         if (opt == 'c')
             d.path = optarg;

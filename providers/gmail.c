@@ -5,6 +5,7 @@
  * subject. Where the message only names Gmail's own ids, a step before the send looks up what the
  * headers need; an account that may not read goes on without them. */
 #include "mail.h"
+#include "meaning.h"
 #include "registry.h"
 
 #include "crypto.h"
@@ -304,32 +305,32 @@ static enum sq_err gmail_build(const struct build_ctx *ctx, const struct message
 /* --- the answer --- */
 
 /* By error.errors[0].reason; limits come as 403 or 429. */
-static const struct mail_error errors[] = {
-    {"authError", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
-    {"invalidArgument", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"failedPrecondition", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"insufficientPermissions", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, 0},
-    {"domainPolicy", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, 0},
-    {"rateLimitExceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, 0},
-    {"userRateLimitExceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, 0},
-    {"quotaExceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, 0},
-    {"dailyLimitExceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, HOUR_MS},
-    {"backendError", OUTCOME_RETRY, CODE_PROVIDER_ERROR, 0},
+static const struct meaning errors[] = {
+    {"authError", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},
+    {"invalidArgument", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"failedPrecondition", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"insufficientPermissions", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, THROTTLE_SENDER, 0},
+    {"domainPolicy", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, THROTTLE_SENDER, 0},
+    {"rateLimitExceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, 0},
+    {"userRateLimitExceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, 0},
+    {"quotaExceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, 0},
+    {"dailyLimitExceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, HOUR_MS},
+    {"backendError", OUTCOME_RETRY, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
 };
 
 /* "User-rate limit exceeded.  Retry after 2021-02-25T15:02:25.000Z": no header promises it. */
-static void read_wait(const char *words, int64_t now_ms, struct outcome *o)
+static void read_wait(const char *words, const struct response *r, struct outcome *o)
 {
     const char *at = words ? strstr(words, "Retry after ") : NULL;
     char text[32];
     int64_t until;
 
-    if (!at || o->retry_after_ms)
+    if (!at || response_retry_after(r, PROVIDER_RETRY_AFTER_MAX_MS))
         return;
     snprintf(text, sizeof(text), "%.*s", (int)strspn(at + 12, "0123456789-:.TZ"), at + 12);
-    if (time_parse(text, &until) || until <= now_ms)
+    if (time_parse(text, &until) || until <= r->now_ms)
         return;
-    until -= now_ms;
+    until -= r->now_ms;
     o->retry_after_ms = until > PROVIDER_RETRY_AFTER_MAX_MS ? PROVIDER_RETRY_AFTER_MAX_MS : until;
 }
 
@@ -340,16 +341,9 @@ static void classify_error(const struct build_ctx *ctx, const struct response *r
     const char *reason = json_str(cJSON_IsArray(list) ? list->child : NULL, "reason");
     const char *words = json_str(error, "message");
 
-    mail_classify_error(errors, sizeof(errors) / sizeof(errors[0]), reason, o);
-    if (o->kind == OUTCOME_THROTTLED) {
-        int64_t known = o->retry_after_ms;
-
-        o->retry_after_ms = 0;
-        read_wait(words, r->now_ms, o);
-        if (o->retry_after_ms == 0)
-            o->retry_after_ms = known;
-    }
-    provider_say(ctx, o, words);
+    meaning_judge(ctx, r, MEANING_TABLE(errors), reason, words, o);
+    if (o->kind == OUTCOME_THROTTLED)
+        read_wait(words, r, o);
 }
 
 static void gmail_classify(const struct build_ctx *ctx, const struct response *r, struct outcome *o)

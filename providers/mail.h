@@ -70,17 +70,6 @@ void mail_json_header_list(struct buf *b, const char *name, const struct mail *m
 /* "Authorization: Bearer <token>". */
 enum sq_err mail_bearer(struct request *r, const char *token, struct err_text *e) SQ_MUST_CHECK;
 
-/* One line of a provider's error table. */
-struct mail_error {
-    const char *name; /* as the answer has it */
-    enum outcome_kind kind;
-    enum error_code code;
-    int64_t wait_ms; /* THROTTLED, RETRY: wait at least this long where the answer does not say */
-};
-/* Sets the outcome as the line of that name says, keeping its text; false if there is none. */
-bool mail_classify_error(const struct mail_error *table, unsigned count, const char *name,
-                         struct outcome *o);
-
 /* {"k": "v", ...} of the message's metadata, each value as text, through cb. */
 typedef void (*mail_metadata_cb)(const char *name, const char *value, void *arg);
 void mail_each_metadata(const struct message *m, mail_metadata_cb cb, void *arg);

@@ -179,24 +179,3 @@ void mail_each_metadata(const struct message *m, mail_metadata_cb cb, void *arg)
     }
     json_free(json);
 }
-
-/* --- answers --- */
-
-bool mail_classify_error(const struct mail_error *table, unsigned count, const char *name,
-                         struct outcome *o)
-{
-    for (unsigned i = 0; name && i < count; i++) {
-        const struct mail_error *row = &table[i];
-
-        if (strcmp(row->name, name) != 0)
-            continue;
-        if (row->kind != OUTCOME_THROTTLED && row->kind != OUTCOME_RETRY)
-            o->retry_after_ms = 0;
-        else if (o->retry_after_ms == 0)
-            o->retry_after_ms = row->wait_ms;
-        o->kind = row->kind;
-        o->code = row->code;
-        return true;
-    }
-    return false;
-}

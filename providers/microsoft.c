@@ -4,6 +4,7 @@
  * a draft (new, or by createReply, createReplyAll, createForward of a message in the mailbox),
  * attaches what is large piece by piece, and sends it: microsoft_plan.c says which step is what.
  * Only the last step sends; whatever comes before may be repeated. */
+#include "meaning.h"
 #include "microsoft_plan.h"
 #include "registry.h"
 
@@ -77,23 +78,24 @@ static enum sq_err microsoft_check(const struct sender *s, struct err_text *e)
 /* --- the answer --- */
 
 /* By error.code. */
-static const struct mail_error errors[] = {
-    {"InvalidAuthenticationToken", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
-    {"AuthenticationError", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
-    {"ErrorAccessDenied", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, 0},
-    {"ErrorSendAsDenied", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, 0},
-    {"ErrorInvalidRecipients", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"ErrorItemNotFound", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"ErrorInvalidIdMalformed", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"MailboxNotEnabledForRESTAPI", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"ErrorMessageSizeExceeded", OUTCOME_FAILED, CODE_TOO_LARGE, 0},
-    {"ErrorQuotaExceeded", OUTCOME_RETRY, CODE_PROVIDER_ERROR, HOUR_MS},
-    {"ErrorMessageSubmissionBlocked", OUTCOME_THROTTLED, CODE_RATE_LIMITED, HOUR_MS},
-    {"ErrorExceededMessageLimit", OUTCOME_THROTTLED, CODE_RATE_LIMITED, HOUR_MS},
-    {"ApplicationThrottled", OUTCOME_THROTTLED, CODE_RATE_LIMITED, 0},
-    {"MailboxConcurrency", OUTCOME_THROTTLED, CODE_RATE_LIMITED, 0},
-    {"ErrorServerBusy", OUTCOME_RETRY, CODE_PROVIDER_ERROR, 0},
-    {"ErrorMailboxStoreUnavailable", OUTCOME_RETRY, CODE_PROVIDER_ERROR, 0},
+static const struct meaning errors[] = {
+    {"InvalidAuthenticationToken", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},
+    {"AuthenticationError", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},
+    {"ErrorAccessDenied", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, THROTTLE_SENDER, 0},
+    {"ErrorSendAsDenied", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, THROTTLE_SENDER, 0},
+    {"ErrorInvalidRecipients", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"ErrorItemNotFound", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"ErrorInvalidIdMalformed", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"MailboxNotEnabledForRESTAPI", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"ErrorMessageSizeExceeded", OUTCOME_FAILED, CODE_TOO_LARGE, THROTTLE_SENDER, 0},
+    {"ErrorQuotaExceeded", OUTCOME_RETRY, CODE_PROVIDER_ERROR, THROTTLE_SENDER, HOUR_MS},
+    {"ErrorMessageSubmissionBlocked", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER,
+     HOUR_MS},
+    {"ErrorExceededMessageLimit", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, HOUR_MS},
+    {"ApplicationThrottled", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, 0},
+    {"MailboxConcurrency", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, 0},
+    {"ErrorServerBusy", OUTCOME_RETRY, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"ErrorMailboxStoreUnavailable", OUTCOME_RETRY, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
 };
 
 static bool is_id(const char *s)
@@ -180,9 +182,11 @@ static void classify_error(const struct build_ctx *ctx, const struct response *r
 
     if (at.phase == GRAPH_CHUNK_PUT && (r->status == 404 || r->status == 410))
         outcome_set(o, OUTCOME_RETRY, CODE_PROVIDER_ERROR, "the upload has expired");
-    else if (r->status != 429) /* throttled by whatever name */
-        mail_classify_error(errors, sizeof(errors) / sizeof(errors[0]), json_str(error, "code"), o);
-    provider_say(ctx, o, json_str(error, "message"));
+    else if (r->status == 429) /* throttled, by whatever name */
+        provider_say(ctx, o, json_str(error, "message"));
+    else
+        meaning_judge(ctx, r, MEANING_TABLE(errors), json_str(error, "code"),
+                      json_str(error, "message"), o);
 }
 
 static void classify_done(const struct build_ctx *ctx, const cJSON *json, struct outcome *o)

@@ -1,5 +1,6 @@
 /* postmark: POST /email. Recipients are comma-separated texts; errors are numbers in the body. */
 #include "mail.h"
+#include "meaning.h"
 #include "registry.h"
 
 #include "text.h"
@@ -114,22 +115,27 @@ static enum sq_err postmark_build(const struct build_ctx *ctx, const struct mess
 
 /* By ErrorCode. Out of credit and a pending account are the account's, not the message's: all of
  * its messages wait, and the limit says why. */
-static const struct mail_error errors[] = {
-    {"10", OUTCOME_AUTH, CODE_INVALID_KEY, 0},                 /* bad or missing token */
-    {"100", OUTCOME_RETRY, CODE_PROVIDER_ERROR, 60000},        /* maintenance */
-    {"300", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},           /* invalid email request */
-    {"400", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},           /* sender signature not found */
-    {"401", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},           /* sender signature not confirmed */
-    {"402", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},           /* invalid JSON */
-    {"403", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},           /* incompatible JSON */
-    {"405", OUTCOME_THROTTLED, CODE_RATE_LIMITED, HOUR_MS},    /* not allowed to send: no credit */
-    {"406", OUTCOME_FAILED, CODE_SUPPRESSED, 0},               /* inactive recipient */
-    {"409", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},           /* JSON required */
-    {"411", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},           /* forbidden attachment type */
-    {"412", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},           /* account is pending */
-    {"413", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, 0}, /* account may not send */
-    {"429", OUTCOME_THROTTLED, CODE_RATE_LIMITED, 0},
-    {"500", OUTCOME_RETRY, CODE_PROVIDER_ERROR, 0}, /* signature query exception */
+static const struct meaning errors[] = {
+    {"10", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},          /* bad or missing token */
+    {"100", OUTCOME_RETRY, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 60000}, /* maintenance */
+    {"300", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},    /* invalid email request */
+    {"400", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER,
+     0}, /* sender signature not found */
+    {"401", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER,
+     0}, /* sender signature not confirmed */
+    {"402", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0}, /* invalid JSON */
+    {"403", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0}, /* incompatible JSON */
+    {"405", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER,
+     HOUR_MS}, /* not allowed to send: no credit */
+    {"406", OUTCOME_FAILED, CODE_SUPPRESSED, THROTTLE_SENDER, 0},     /* inactive recipient */
+    {"409", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0}, /* JSON required */
+    {"411", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER,
+     0}, /* forbidden attachment type */
+    {"412", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0}, /* account is pending */
+    {"413", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, THROTTLE_SENDER,
+     0}, /* account may not send */
+    {"429", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, 0},
+    {"500", OUTCOME_RETRY, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0}, /* signature query exception */
 };
 
 /* A 200 may hold an error too. */
@@ -141,16 +147,12 @@ static void postmark_classify(const struct build_ctx *ctx, const struct response
     char code[16] = "";
 
     provider_classify_status(r, o);
-    if (cJSON_IsNumber(number) && number->valuedouble > 0 && number->valuedouble < 1e6) {
+    if (cJSON_IsNumber(number) && number->valuedouble > 0 && number->valuedouble < 1e6)
         snprintf(code, sizeof(code), "%d", (int)number->valuedouble);
-        if (!mail_classify_error(errors, sizeof(errors) / sizeof(errors[0]), code, o) &&
-            o->kind == OUTCOME_SENT)
-            outcome_set(o, OUTCOME_FAILED, CODE_PROVIDER_ERROR, "error %s", code);
-    }
-    if (o->kind == OUTCOME_SENT)
+    if (o->kind == OUTCOME_SENT && !*code)
         provider_set_id(o, json_get(json, "MessageID"));
     else
-        provider_say(ctx, o, json_str(json, "Message"));
+        meaning_judge(ctx, r, MEANING_TABLE(errors), code, json_str(json, "Message"), o);
     json_free(json);
 }
 

@@ -44,6 +44,13 @@ struct provider_limits {
     const char *date;   /* when it was read: "2026-11" */
 };
 
+/* How a provider takes attachments that a message gives by URL. */
+enum provider_attachments {
+    ATTACHMENTS_MAIL,  /* as bytes in a mail, by URL on other channels */
+    ATTACHMENTS_URL,   /* always by URL */
+    ATTACHMENTS_BYTES, /* always as bytes */
+};
+
 struct provider {
     const char *name;     /* "sendgrid" */
     const char *base_url; /* default endpoint, no trailing slash; NULL = endpoint is required */
@@ -63,6 +70,9 @@ struct provider {
      * requests are the daemon's to judge, the same for all. *ret_outcome comes zeroed. */
     void (*classify)(const struct build_ctx *ctx, const struct response *r,
                      struct outcome *ret_outcome);
+    /* What it needs as bytes is fetched before build: content_base64 is set then. So is all that
+     * comes by storage_path. */
+    enum provider_attachments attachments;
 };
 
 /* The default by HTTP status, for what a provider's own table does not name: 2xx sent;

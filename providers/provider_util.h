@@ -37,16 +37,6 @@ void provider_json_list(struct buf *b, const char *name, const struct str_list *
 /* Appends the message's attachments as an array of objects of what each one has. */
 void provider_json_attachments(struct buf *b, const struct message *m);
 
-/* One mailbox of an RFC 5322 list: "Jane Doe <jane@x.example>", "\"Doe, J.\" <j@x>", "j@x". */
-struct mailbox {
-    char name[256]; /* without quotes and comments; "" = none */
-    char address[321];
-};
-
-/* Takes the next mailbox off *cursor. SQ_ERR_NOT_FOUND at the end of the list, SQ_ERR_INVALID
- * for what is no mailbox. */
-enum sq_err provider_mailbox_next(const char **cursor, struct mailbox *ret) SQ_MUST_CHECK;
-
 /* --- reading --- */
 
 /* The answer as JSON; NULL when it is none, or was cut. Free with json_free. */

@@ -3,6 +3,7 @@
  * The Idempotency-Key is the message's id: a repeat within a day is answered like the first and
  * sends nothing, as long as the body is the same. So the body holds nothing of the attempt. */
 #include "mail.h"
+#include "meaning.h"
 #include "registry.h"
 
 #include "text.h"
@@ -88,28 +89,28 @@ static enum sq_err resend_build(const struct build_ctx *ctx, const struct messag
     return err ? err : provider_finish(r, e);
 }
 
-static const struct mail_error errors[] = {
-    {"missing_api_key", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
-    {"invalid_api_key", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
-    {"restricted_api_key", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
-    {"validation_error", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"missing_required_field", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"invalid_attachment", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"invalid_from_address", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"invalid_parameter", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"invalid_access", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, 0},
-    {"invalid_region", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"invalid_idempotency_key", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"invalid_idempotent_request", OUTCOME_FAILED, CODE_IDEMPOTENCY_CONFLICT, 0},
-    {"concurrent_idempotent_requests", OUTCOME_RETRY, CODE_PROVIDER_ERROR, 1000},
-    {"not_found", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"method_not_allowed", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"security_error", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"rate_limit_exceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, 1000},
-    {"daily_quota_exceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, HOUR_MS},
-    {"monthly_quota_exceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, HOUR_MS},
-    {"application_error", OUTCOME_RETRY, CODE_PROVIDER_ERROR, 0},
-    {"internal_server_error", OUTCOME_RETRY, CODE_PROVIDER_ERROR, 0},
+static const struct meaning errors[] = {
+    {"missing_api_key", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},
+    {"invalid_api_key", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},
+    {"restricted_api_key", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},
+    {"validation_error", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"missing_required_field", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"invalid_attachment", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"invalid_from_address", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"invalid_parameter", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"invalid_access", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, THROTTLE_SENDER, 0},
+    {"invalid_region", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"invalid_idempotency_key", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"invalid_idempotent_request", OUTCOME_FAILED, CODE_IDEMPOTENCY_CONFLICT, THROTTLE_SENDER, 0},
+    {"concurrent_idempotent_requests", OUTCOME_RETRY, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 1000},
+    {"not_found", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"method_not_allowed", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"security_error", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"rate_limit_exceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, 1000},
+    {"daily_quota_exceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, HOUR_MS},
+    {"monthly_quota_exceeded", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, HOUR_MS},
+    {"application_error", OUTCOME_RETRY, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"internal_server_error", OUTCOME_RETRY, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
 };
 
 static void resend_classify(const struct build_ctx *ctx, const struct response *r,
@@ -121,9 +122,8 @@ static void resend_classify(const struct build_ctx *ctx, const struct response *
     if (o->kind == OUTCOME_SENT)
         provider_set_id(o, json_get(json, "id"));
     else
-        mail_classify_error(errors, sizeof(errors) / sizeof(errors[0]), json_str(json, "name"), o);
-    if (o->kind != OUTCOME_SENT)
-        provider_say(ctx, o, provider_error_words(json));
+        meaning_judge(ctx, r, MEANING_TABLE(errors), json_str(json, "name"),
+                      provider_error_words(json), o);
     json_free(json);
 }
 

@@ -143,4 +143,5 @@ const struct provider provider_sandbox = {
     .check = sandbox_check,
     .build = sandbox_build,
     .classify = sandbox_classify,
+    .attachments = ATTACHMENTS_URL,
 };

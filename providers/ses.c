@@ -4,6 +4,7 @@
  * once more, a large attachment would need twice the memory. */
 #include "aws_sign.h"
 #include "mail.h"
+#include "meaning.h"
 #include "registry.h"
 
 #include "text.h"
@@ -244,30 +245,30 @@ static enum sq_err ses_build(const struct build_ctx *ctx, const struct message *
 /* --- the answer --- */
 
 /* Accounts that may not send wait as a whole; their messages are not to blame. */
-static const struct mail_error errors[] = {
-    {"BadRequestException", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"MessageRejected", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"MailFromDomainNotVerifiedException", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"NotFoundException", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"ConflictException", OUTCOME_FAILED, CODE_PROVIDER_ERROR, 0},
-    {"AccountSuspendedException", OUTCOME_THROTTLED, CODE_RATE_LIMITED, HOUR_MS},
-    {"SendingPausedException", OUTCOME_THROTTLED, CODE_RATE_LIMITED, HOUR_MS},
-    {"LimitExceededException", OUTCOME_THROTTLED, CODE_RATE_LIMITED, 0},
-    {"TooManyRequestsException", OUTCOME_THROTTLED, CODE_RATE_LIMITED, 0},
-    {"ThrottlingException", OUTCOME_THROTTLED, CODE_RATE_LIMITED, 0},
-    {"Throttling", OUTCOME_THROTTLED, CODE_RATE_LIMITED, 0},
-    {"AccessDeniedException", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, 0},
-    {"UnrecognizedClientException", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
-    {"InvalidSignatureException", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
-    {"SignatureDoesNotMatch", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
-    {"IncompleteSignatureException", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
-    {"MissingAuthenticationTokenException", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
-    {"InvalidClientTokenId", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
-    {"ExpiredTokenException", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
-    {"OptInRequired", OUTCOME_AUTH, CODE_INVALID_KEY, 0},
-    {"InternalServiceErrorException", OUTCOME_RETRY, CODE_PROVIDER_ERROR, 0},
-    {"InternalFailure", OUTCOME_RETRY, CODE_PROVIDER_ERROR, 0},
-    {"ServiceUnavailable", OUTCOME_RETRY, CODE_PROVIDER_ERROR, 0},
+static const struct meaning errors[] = {
+    {"BadRequestException", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"MessageRejected", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"MailFromDomainNotVerifiedException", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"NotFoundException", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"ConflictException", OUTCOME_FAILED, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"AccountSuspendedException", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, HOUR_MS},
+    {"SendingPausedException", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, HOUR_MS},
+    {"LimitExceededException", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, 0},
+    {"TooManyRequestsException", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, 0},
+    {"ThrottlingException", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, 0},
+    {"Throttling", OUTCOME_THROTTLED, CODE_RATE_LIMITED, THROTTLE_SENDER, 0},
+    {"AccessDeniedException", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS, THROTTLE_SENDER, 0},
+    {"UnrecognizedClientException", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},
+    {"InvalidSignatureException", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},
+    {"SignatureDoesNotMatch", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},
+    {"IncompleteSignatureException", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},
+    {"MissingAuthenticationTokenException", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},
+    {"InvalidClientTokenId", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},
+    {"ExpiredTokenException", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},
+    {"OptInRequired", OUTCOME_AUTH, CODE_INVALID_KEY, THROTTLE_SENDER, 0},
+    {"InternalServiceErrorException", OUTCOME_RETRY, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"InternalFailure", OUTCOME_RETRY, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
+    {"ServiceUnavailable", OUTCOME_RETRY, CODE_PROVIDER_ERROR, THROTTLE_SENDER, 0},
 };
 
 /* "Name", "Name:http://..." in the header, or "ns#Name" in the body. */
@@ -291,11 +292,10 @@ static void classify_error(const struct build_ctx *ctx, const struct response *r
     if (!words)
         words = json_str(json, "Message");
     error_name(r, json, name, sizeof(name));
-    mail_classify_error(errors, sizeof(errors) / sizeof(errors[0]), name, o);
+    meaning_judge(ctx, r, MEANING_TABLE(errors), name, words, o);
     /* The day's quota is refused by the same name as the second's rate. */
     if (o->kind == OUTCOME_THROTTLED && words && strstr(words, "Daily"))
         o->retry_after_ms = HOUR_MS;
-    provider_say(ctx, o, words ? words : name);
 }
 
 static void ses_classify(const struct build_ctx *ctx, const struct response *r, struct outcome *o)

@@ -394,4 +394,5 @@ const struct provider provider_webhook = {
     .check = webhook_check,
     .build = webhook_build,
     .classify = webhook_classify,
+    .attachments = ATTACHMENTS_URL,
 };

@@ -1,12 +1,19 @@
-/* The log sink: one line in a scratch buffer; whole lines in one write(2), so that they never mix. */
+/* The log sink: one line in a scratch buffer; whole lines in one write(2), so that they never mix.
+ *
+ * Nobody waits for the log's reader: a journal that hangs or a pipe that is full would stop the
+ * sending of messages. What cannot be written now is kept for later, up to KEPT_BYTES; lines beyond
+ * that are lost, and counted. */
 #include "log.h"
 #include "json.h"
 #include "text.h"
 #include "timefmt.h"
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +23,7 @@ enum {
     PREFIX_BYTES = 3, /* "<6>" */
     TAIL_BYTES = 8,   /* room kept for the closing bracket and the newline */
     GATHER_BYTES = 32768,
+    KEPT_BYTES = 262144,
 };
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
@@ -43,21 +51,75 @@ void log_init(struct log *l, enum log_level level, bool json)
     l->line.max = LINE_MAX_BYTES;
 }
 
-/* Text that cannot be written is lost: waiting for a reader would stop the sending of messages. */
-static void write_text(int fd, const char *p, size_t len)
+/* How much of a pipe's text goes into one write that cannot wait: whole lines where it can be. */
+static size_t piece(const char *p, size_t len)
 {
-    ssize_t n;
+    const char *end;
 
-    do
-        n = write(fd, p, len);
-    while (n < 0 && errno == EINTR);
+    if (len <= PIPE_BUF)
+        return len;
+    end = memrchr(p, '\n', PIPE_BUF);
+    return end ? (size_t)(end + 1 - p) : PIPE_BUF;
+}
+
+/* write(2) that does not wait, whatever the descriptor is; its flags are shared with other
+ * processes and stay as they are. A pipe that is ready takes PIPE_BUF bytes at least. */
+static ssize_t write_now(int fd, const char *p, size_t len)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    struct stat st;
+
+    if (fstat(fd, &st) != 0 || S_ISREG(st.st_mode))
+        return write(fd, p, len);
+    if (S_ISSOCK(st.st_mode))
+        return send(fd, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (poll(&ready, 1, 0) == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return write(fd, p, piece(p, len));
+}
+
+/* How many bytes are done with: written, or lost because the descriptor is broken or full. */
+static size_t write_text(int fd, const char *p, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = write_now(fd, p + done, len - done);
+
+        if (n > 0)
+            done += (size_t)n;
+        else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return done;
+        else if (n == 0 || errno != EINTR)
+            return len;
+    }
+    return done;
+}
+
+static void tell_lost(struct log *l)
+{
+    int64_t lost = l->lost;
+
+    l->lost = 0;
+    if (!log_begin(l, LOG_LVL_WARN, "log_lost"))
+        return;
+    log_int(l, "lines", lost);
+    log_end(l);
 }
 
 void log_flush(struct log *l)
 {
-    if (l->gathered.len > 0)
-        write_text(l->fd, l->gathered.data, l->gathered.len);
-    buf_clear(&l->gathered);
+    size_t done;
+
+    if (l->gathered.len == 0)
+        return;
+    done = write_text(l->fd, l->gathered.data, l->gathered.len);
+    l->gathered.len -= done;
+    memmove(l->gathered.data, l->gathered.data + done, l->gathered.len + 1);
+    if (l->gathered.len == 0 && l->lost > 0)
+        tell_lost(l);
 }
 
 void log_done(struct log *l)
@@ -177,7 +239,10 @@ void log_end(struct log *l)
     l->line.max = LINE_MAX_BYTES + TAIL_BYTES;
     buf_adds(&l->line, l->json ? "}\n" : "\n");
     l->line.max = LINE_MAX_BYTES;
-    buf_add(&l->gathered, l->line.data, l->line.len);
+    if (l->gathered.len + l->line.len > KEPT_BYTES)
+        l->lost++;
+    else
+        buf_add(&l->gathered, l->line.data, l->line.len);
     if (!l->wake || l->current == LOG_LVL_ERROR || l->gathered.len >= GATHER_BYTES)
         log_flush(l);
     else

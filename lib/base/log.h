@@ -24,11 +24,14 @@ struct log {
     void *wake_arg;
     enum log_level current; /* level of the line being built */
     struct buf gathered;
+    int64_t lost; /* lines that found no room while the reader stood still */
 };
 
 void log_init(struct log *l, enum log_level level, bool json);
-void log_done(struct log *l);  /* writes what was gathered */
-void log_flush(struct log *l); /* writes what was gathered */
+void log_done(struct log *l); /* writes what was gathered */
+/* Writes what was gathered and can be written without waiting; the rest stays for the next flush,
+ * and beyond 256 KiB lines are dropped, counted and told of by `event=log_lost`. */
+void log_flush(struct log *l);
 /* "error" "warn" "info" "debug"; SQ_ERR_INVALID else. */
 enum sq_err log_level_parse(const char *s, enum log_level *ret) SQ_MUST_CHECK;
 

@@ -137,6 +137,8 @@ struct http_multi *http_multi_new(struct loop *loop, const struct http_opts *opt
         abort();
     h->loop = loop;
     h->opts = *opts;
+    h->opts.ca_file = mem_strdup(opts->ca_file);
+    h->opts.user_agent = mem_strdup(opts->user_agent);
     h->wire = http_wire_new(loop, opts->max_in_flight, on_ended, h);
     h->ended = mem_alloc(opts->max_in_flight * sizeof(*h->ended));
     http_urls_init(&h->urls);
@@ -172,6 +174,8 @@ void http_multi_free(struct http_multi *h)
     http_wire_free(h->wire);
     http_urls_done(&h->urls);
     free(h->ended);
+    free((char *)h->opts.ca_file);
+    free((char *)h->opts.user_agent);
     free(h);
     curl_global_cleanup();
 }

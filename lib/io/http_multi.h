@@ -27,6 +27,7 @@ struct http_opts {
  * started from inside. The response and all it points to are valid during the call only. */
 typedef void (*http_done_cb)(const struct response *r, void *arg);
 
+/* Keeps copies of what opts points to. */
 struct http_multi *http_multi_new(struct loop *loop, const struct http_opts *opts);
 /* Aborts what runs: callbacks with TRANSPORT_LOST, or _NOT_SENT where no byte had been written.
  * Not from inside a callback. NULL is fine. */

@@ -19,9 +19,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Idle connections a lane keeps: enough for its transfers on two hosts. Curl's default depends on
- * how many transfers run just now, so that every lull would close warm connections. */
-#define LANE_CONNECTIONS (2 * HTTP_LANE_TRANSFERS)
+/* Idle connections a lane keeps for each of its transfers: enough for two hosts. Curl's default
+ * depends on how many transfers run just now, so that every lull would close warm connections. */
+#define TRANSFER_CONNECTIONS 2
 
 struct http_socket {
     struct http_lane *lane;
@@ -316,7 +316,7 @@ size_t http_wire_drain(struct http_wire *w, struct http_ended *ret)
 
 /* ---- life ---- */
 
-static void lane_init(struct http_lane *lane, struct http_wire *w)
+static void lane_init(struct http_lane *lane, struct http_wire *w, unsigned transfers)
 {
     lane->wire = w;
     lane->deadline_us = -1;
@@ -329,7 +329,7 @@ static void lane_init(struct http_lane *lane, struct http_wire *w)
     curl_multi_setopt(lane->multi, CURLMOPT_SOCKETDATA, lane);
     curl_multi_setopt(lane->multi, CURLMOPT_TIMERFUNCTION, on_timeout_wanted);
     curl_multi_setopt(lane->multi, CURLMOPT_TIMERDATA, lane);
-    curl_multi_setopt(lane->multi, CURLMOPT_MAXCONNECTS, (long)LANE_CONNECTIONS);
+    curl_multi_setopt(lane->multi, CURLMOPT_MAXCONNECTS, (long)transfers * TRANSFER_CONNECTIONS);
 }
 
 struct http_wire *http_wire_new(struct loop *loop, unsigned max_transfers, timer_cb on_ended,
@@ -342,7 +342,7 @@ struct http_wire *http_wire_new(struct loop *loop, unsigned max_transfers, timer
     w->lane_count = lanes;
     w->drain = after_new(loop, on_ended, arg);
     for (unsigned i = 0; i < lanes; i++)
-        lane_init(&w->lanes[i], w);
+        lane_init(&w->lanes[i], w, lanes > 1 ? HTTP_LANE_TRANSFERS : max_transfers);
     return w;
 }
 

@@ -91,6 +91,7 @@ static void set_connection(CURL *c, const struct http_opts *o)
     must(curl_easy_setopt(c, CURLOPT_MAXLIFETIME_CONN, MAX_LIFETIME_S));
     must(curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_timeout_ms));
     must(curl_easy_setopt(c, CURLOPT_UPLOAD, 1L));
+    must(curl_easy_setopt(c, CURLOPT_SASL_IR, 1L)); /* log in by one round trip, RFC 4954 4 */
 }
 
 static void set_callbacks(struct smtp_easy *x, void *private)

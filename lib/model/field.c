@@ -280,7 +280,9 @@ enum sq_err field_time(const struct field_at *at, const char *name, int64_t *ret
         else
             return field_fail(at, SQ_ERR_INVALID, name, "%s", expected);
     }
-    if (seconds > (double)UNIX_S_MAX + 1)
+    /* As milliseconds: what is rounded up must not reach the year 10000 either. */
+    if (seconds >= (double)UNIX_S_MAX + 1 ||
+        seconds * 1000 + 0.5 >= ((double)UNIX_S_MAX + 1) * 1000)
         return field_fail(at, SQ_ERR_INVALID, name,
                           "is beyond the year 9999: seconds are expected, not milliseconds");
     if (!(seconds > 0))

@@ -7,6 +7,7 @@
 #include "text.h"
 #include <gmime/gmime.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool mime_is_alnum(char c)
@@ -93,12 +94,25 @@ bool mime_needs_smtputf8(const char *addr)
 
 /* --- addresses --- */
 
+char *mime_plain_name(const char *name)
+{
+    struct buf plain = {0};
+
+    for (const char *p = name; *p; p++) {
+        buf_addc(&plain, *p);
+        if (*p == '=' && p[1] == '?')
+            buf_addc(&plain, ' ');
+    }
+    return plain.data;
+}
+
 /* The address with its domain in ASCII. */
 static InternetAddress *mailbox_new(struct composer *c, const char *field,
                                     const struct address *box)
 {
     InternetAddress *a;
     const char *ascii;
+    char *name;
 
     if (!address_is_email(box->addr)) {
         err_set_field(c->e, SQ_ERR_INVALID, field, "must hold email addresses");
@@ -106,7 +120,9 @@ static InternetAddress *mailbox_new(struct composer *c, const char *field,
     }
     if (check_header(c, field, box->name))
         return NULL;
-    a = internet_address_mailbox_new(text_is_empty(box->name) ? NULL : box->name, box->addr);
+    name = text_is_empty(box->name) ? NULL : mime_plain_name(box->name);
+    a = internet_address_mailbox_new(name, box->addr);
+    free(name);
     internet_address_set_charset(a, "utf-8");
     ascii = internet_address_mailbox_get_idn_addr(INTERNET_ADDRESS_MAILBOX(a));
     if (ascii && ascii != box->addr) {
@@ -213,9 +229,9 @@ static enum sq_err add_thread(struct composer *c, GMimeMessage *mail)
     return SQ_OK;
 }
 
-/* Structured values (URLs in angle brackets) must not be taken for text and encoded: they are
- * given raw, folded where they have a space behind a comma. */
-static void append_raw(GMimeMessage *mail, const struct mime_header *h)
+/* A value that must not be taken for text and encoded (URLs in angle brackets, encoded words):
+ * given raw, folded at each space behind `fold`. */
+static void append_raw(GMimeMessage *mail, const struct mime_header *h, char fold)
 {
     GMimeHeaderList *all = g_mime_object_get_header_list(GMIME_OBJECT(mail));
     struct buf raw = {0};
@@ -223,7 +239,7 @@ static void append_raw(GMimeMessage *mail, const struct mime_header *h)
 
     buf_addc(&raw, ' ');
     for (const char *p = h->value; *p; p++) {
-        if (*p == ' ' && p != h->value && p[-1] == ',')
+        if (*p == ' ' && p != h->value && p[-1] == fold)
             buf_adds(&raw, "\n ");
         else
             buf_addc(&raw, *p);
@@ -256,7 +272,7 @@ static enum sq_err add_extra(struct composer *c, GMimeMessage *mail)
 
         if (!is_token(h->name, strlen(h->name)) || !is_raw_value(h->value))
             return err_set_field(c->e, SQ_ERR_INVALID, "headers", "one cannot stand in a mail");
-        append_raw(mail, h);
+        append_raw(mail, h, ',');
     }
     return SQ_OK;
 }
@@ -276,6 +292,22 @@ static void add_date_and_id(struct composer *c, GMimeMessage *mail)
     buf_free(&id);
 }
 
+/* GMime takes what looks like an encoded word for one, and would hand it on. */
+static void add_subject(GMimeMessage *mail, const char *subject)
+{
+    struct mime_header h = {.name = "Subject"};
+    struct buf words = {0};
+
+    if (!strstr(subject, "=?")) {
+        g_mime_message_set_subject(mail, subject, "utf-8");
+        return;
+    }
+    mime_encode_words(subject, &words);
+    h.value = buf_str(&words);
+    append_raw(mail, &h, '=');
+    buf_free(&words);
+}
+
 static enum sq_err add_headers(struct composer *c, GMimeMessage *mail)
 {
     const char *subject = c->in->message->text[MSG_SUBJECT];
@@ -286,7 +318,7 @@ static enum sq_err add_headers(struct composer *c, GMimeMessage *mail)
     if (err)
         return err;
     if (!text_is_empty(subject))
-        g_mime_message_set_subject(mail, subject, "utf-8");
+        add_subject(mail, subject);
     add_date_and_id(c, mail);
     err = add_thread(c, mail);
     return err ? err : add_extra(c, mail);

@@ -16,6 +16,7 @@
 #include "mime_stream.h"
 #include "text.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MARK "=_" /* in every boundary */
@@ -180,8 +181,12 @@ static GMimeObject *attachment_part(struct composer *c, const struct attachment 
     g_mime_object_set_disposition(GMIME_OBJECT(part), is_inline(c, a)
                                                           ? GMIME_DISPOSITION_INLINE
                                                           : GMIME_DISPOSITION_ATTACHMENT);
-    if (!text_is_empty(a->filename))
-        g_mime_part_set_filename(part, a->filename);
+    if (!text_is_empty(a->filename)) {
+        char *name = mime_plain_name(a->filename);
+
+        g_mime_part_set_filename(part, name);
+        free(name);
+    }
     if (!text_is_empty(a->content_id))
         g_mime_part_set_content_id(part, a->content_id);
     set_content(part, mime_source_new(a->content_base64, len, MIME_SOURCE_BASE64),

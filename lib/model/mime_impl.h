@@ -17,6 +17,9 @@ struct composer {
 
 bool mime_is_alnum(char c); /* ASCII */
 bool mime_is_header_text(const char *s);
+/* A copy in which nothing looks like an encoded word: readers decode those even within quotes,
+ * where they may not, and would show another name. To be freed; name is not empty. */
+char *mime_plain_name(const char *name);
 
 /* mime_body.c */
 enum sq_err mime_check_attachments(struct composer *c) SQ_MUST_CHECK;

@@ -1,6 +1,7 @@
 /* Requests are put together here, and header lines checked: nothing can inject a header. */
 #include "request.h"
 
+#include "address.h"
 #include "text.h"
 #include "timefmt.h"
 #include <string.h>
@@ -97,8 +98,8 @@ enum sq_err request_envelope(struct request *r, const char *addr, struct err_tex
 {
     bool first = r->smtp.addresses.len == 0;
 
-    if (text_is_empty(addr) || text_has_control(addr) || strpbrk(addr, "<> "))
-        return err_set(e, SQ_ERR_INVALID, "an envelope address holds a space or a bracket");
+    if (!address_is_email(addr))
+        return err_set(e, SQ_ERR_INVALID, "an envelope address is none");
     buf_adds(&r->smtp.addresses, addr);
     buf_addc(&r->smtp.addresses, 0);
     if (r->smtp.addresses.failed)

@@ -41,8 +41,7 @@ enum sq_err request_header(struct request *r, const char *name, const char *valu
 /* The i-th header line, or NULL. */
 const char *request_header_at(const struct request *r, unsigned i);
 
-/* Adds an envelope address, the sender's first. SQ_ERR_INVALID for one that would not be one
- * command argument. */
+/* Adds an envelope address, the sender's first. SQ_ERR_INVALID for what is no address. */
 enum sq_err request_envelope(struct request *r, const char *addr, struct err_text *e) SQ_MUST_CHECK;
 
 /* How the exchange ended, below HTTP. For SMTP: status is the last reply's code, body its text, and

@@ -28,6 +28,7 @@ static const struct {
     [SCRIPT_FINISH] = {"finish", script_finish, sizeof(script_finish) - 1},
     [SCRIPT_RECOVER] = {"recover", script_recover, sizeof(script_recover) - 1},
     [SCRIPT_CONFIGURE] = {"configure", script_configure, sizeof(script_configure) - 1},
+    [SCRIPT_LEAVE] = {"leave", script_leave, sizeof(script_leave) - 1},
 };
 
 static void load_scripts(struct store *s)

@@ -14,6 +14,7 @@ enum script {
     SCRIPT_FINISH,
     SCRIPT_RECOVER,
     SCRIPT_CONFIGURE,
+    SCRIPT_LEAVE,
     SCRIPT_COUNT
 };
 

@@ -96,40 +96,18 @@ enum sq_err store_beat(struct store *s, const struct store_field *fields, size_t
     return send_recover(s, false, fields, count, NULL, 0, cb, arg);
 }
 
-#define KEY_COMMAND_EXTRA 3
-
-/* VERB key extra..., up to a NULL. */
-static void send_key_command(struct store *s, const char *verb, enum key_kind kind,
-                             const char *part, const char *const extra[KEY_COMMAND_EXTRA])
+static void deliver_left(struct store *s, struct store_call *call, enum store_status st,
+                         const struct redisReply *r)
 {
-    struct buf key = {0};
-    const char *argv[2 + KEY_COMMAND_EXTRA] = {verb};
-    size_t lens[2 + KEY_COMMAND_EXTRA] = {strlen(verb)};
-    int argc = 2;
-
-    key_make(&key, s->ns, kind, part);
-    argv[1] = key.data;
-    lens[1] = key.len;
-    for (unsigned i = 0; i < KEY_COMMAND_EXTRA && extra[i] != NULL; i++, argc++) {
-        argv[argc] = extra[i];
-        lens[argc] = strlen(extra[i]);
-    }
-    if (redis_link_command(s->link, NULL, NULL, argc, argv, lens) != SQ_OK)
-        s->error[0] = '\0'; /* the link is down: the lease will run out by itself */
-    buf_free(&key);
+    (void)s, (void)call, (void)st, (void)r;
 }
 
 void store_unregister(struct store *s)
 {
-    /* The lease ends now rather than being forgotten: whatever is still held, be it by a claim
-     * whose answer is on its way, is brought back by the next worker that looks. */
-    const char *const now[KEY_COMMAND_EXTRA] = {"XX", "0", s->worker_id};
-    const char *const none[KEY_COMMAND_EXTRA] = {NULL};
-
-    if (!store_is_up(s))
-        return;
-    send_key_command(s, "ZADD", KEY_WORKERS, NULL, now);
-    send_key_command(s, "DEL", KEY_WORKER, s->worker_name, none);
+    args_begin(s, SCRIPT_LEAVE);
+    args_str(s, s->worker_name);
+    if (args_send(s, SCRIPT_LEAVE, deliver_left, NULL, NULL) != SQ_OK)
+        s->error[0] = '\0'; /* the link is down: the lease will run out by itself */
 }
 
 /* --- configure --- */

@@ -13,6 +13,7 @@ import email.policy
 import ssl
 import subprocess
 import threading
+import types
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from support import wait_for
@@ -128,7 +129,7 @@ class MailServer:
             return AuthResult(success=good, handled=False, auth_data=b"x")
 
         smtp._auth_methods.clear()
-        smtp._auth_methods["XOAUTH2"] = type("Method", (), {"method": auth, "is_builtin": False})()
+        smtp._auth_methods["XOAUTH2"] = types.SimpleNamespace(method=auth, is_builtin=False)
 
     def __enter__(self):
         self.thread.start()

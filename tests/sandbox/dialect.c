@@ -4,9 +4,10 @@
 #include <string.h>
 
 static const struct dialect *const dialects[] = {
-    &dialect_sandbox, &dialect_sendgrid, &dialect_twilio,    &dialect_webhook,   &dialect_vonage,
-    &dialect_telnyx,  &dialect_whatsapp, &dialect_messenger, &dialect_instagram, &dialect_slack,
-    &dialect_teams,   &dialect_telegram, &dialect_tiktok,
+    &dialect_gmail,     &dialect_mailgun, &dialect_microsoft, &dialect_oauth,    &dialect_postmark,
+    &dialect_resend,    &dialect_ses,     &dialect_sandbox,   &dialect_sendgrid, &dialect_twilio,
+    &dialect_webhook,   &dialect_vonage,  &dialect_telnyx,    &dialect_whatsapp, &dialect_messenger,
+    &dialect_instagram, &dialect_slack,   &dialect_teams,     &dialect_telegram, &dialect_tiktok,
 };
 
 #define COUNT (sizeof(dialects) / sizeof(dialects[0]))

@@ -23,6 +23,8 @@ struct dialect {
 
 #define DIALECT_MAX 32
 
+extern const struct dialect dialect_gmail, dialect_mailgun, dialect_microsoft, dialect_oauth,
+    dialect_postmark, dialect_resend, dialect_ses;
 extern const struct dialect dialect_sendgrid, dialect_twilio, dialect_webhook, dialect_sandbox;
 extern const struct dialect dialect_vonage, dialect_telnyx, dialect_whatsapp, dialect_messenger,
     dialect_instagram, dialect_slack, dialect_teams, dialect_telegram, dialect_tiktok;

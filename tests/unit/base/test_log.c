@@ -230,9 +230,40 @@ static void test_journal_is_told_by_the_stream(void **state)
     log_done(NULL);
 }
 
+/* Nobody reads: nothing waits, what fits is kept in order, the rest is counted and told of. */
+static void test_a_reader_that_stands_still(void **state)
+{
+    enum { LINES = 6000 };
+    struct buf all = {0};
+    struct sink s;
+    ssize_t n;
+
+    (void)state;
+    sink_open(&s, LOG_LVL_INFO, false, true);
+    for (int i = 0; i < LINES; i++)
+        log_line(&s.log, LOG_LVL_INFO, "busy", "%064d", i);
+    assert_true(s.log.lost > 0);
+    while (s.log.gathered.len > 0) {
+        n = read(s.fds[0], s.text, sizeof(s.text));
+        assert_true(n > 0);
+        buf_add(&all, s.text, (size_t)n);
+        log_flush(&s.log);
+    }
+    close(s.fds[1]);
+    while ((n = read(s.fds[0], s.text, sizeof(s.text))) > 0)
+        buf_add(&all, s.text, (size_t)n);
+    assert_memory_equal(all.data, "<6>level=info event=busy msg=000", 32);
+    assert_non_null(strstr(all.data, "\n<4>level=warn event=log_lost lines="));
+    assert_int_equal(all.data[all.len - 1], '\n');
+    buf_free(&all);
+    log_done(&s.log);
+    close(s.fds[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_reader_that_stands_still),
         cmocka_unit_test(test_key_value_line),
         cmocka_unit_test(test_priorities_and_levels),
         cmocka_unit_test(test_time_without_journald),

@@ -33,6 +33,12 @@ static inline unsigned on_room(void *arg)
     return ((struct stage *)arg)->room;
 }
 
+static inline bool on_prepare(struct attempt *t, void *arg)
+{
+    (void)t, (void)arg;
+    return false; /* nothing to fetch */
+}
+
 static inline void on_begin(struct attempt *t, void *arg)
 {
     struct stage *s = arg;
@@ -103,8 +109,14 @@ static inline void use_config(struct stage *s, const char *text)
 static inline int setup(void **state)
 {
     struct stage *s = calloc(1, sizeof(*s));
-    const struct dispatch_ops ops = {
-        on_room, on_begin, on_release, on_settled, on_unknown_senders, on_problem, s};
+    const struct dispatch_ops ops = {.room = on_room,
+                                     .begin = on_begin,
+                                     .prepare = on_prepare,
+                                     .release = on_release,
+                                     .settled = on_settled,
+                                     .unknown_senders = on_unknown_senders,
+                                     .problem = on_problem,
+                                     .arg = s};
 
     daemon_rig_setup(state);
     s->d = *state;

@@ -41,8 +41,8 @@ static const struct {
      "f:2: claim.batch: expected a whole number from 1 to 4096\n"
      "f:5: log.level: expected one of error, warn, info, debug\n"},
     {"redis: {url: \"http://u:" CANARY "@h\"}",
-     "f:1: redis.url: expected redis://host:port, rediss://, unix:///path, "
-     "sentinel://hosts/name, or a reference to it (file:, env:, credential:)\n"},
+     "f:1: redis.url: expected redis://host:port, unix:///path, or a reference to it (file:, env:, "
+     "credential:)\n"},
     {"redis: {timeout: 0}", "f:1: redis.timeout: expected a duration such as 250ms, 30s, 10m, 24h "
                             "or 7d, from 10ms to 1m\n"},
     {"limits: {rate: 10/fortnight}",

@@ -15,7 +15,7 @@ static void init(struct fixture *f)
     f->ctx.access_token = "eyJ.token";
 }
 
-static void expect_step(struct fixture *f, enum http_method method, const char *url)
+static void expect_call(struct fixture *f, enum http_method method, const char *url)
 {
     build_ok(f);
     assert_int_equal(f->r.method, method);
@@ -23,7 +23,7 @@ static void expect_step(struct fixture *f, enum http_method method, const char *
 }
 
 /* Answers the step that was built; the next one is due. */
-static void answer_step(struct fixture *f, int status, const char *body)
+static void step_on(struct fixture *f, int status, const char *body)
 {
     struct outcome o = judge(f, status, "", body);
 
@@ -49,7 +49,7 @@ static void test_short_way(void **state)
     (void)state;
     init(&f);
     mail_fill(&f);
-    expect_step(&f, HTTP_POST, BASE "/sendMail");
+    expect_call(&f, HTTP_POST, BASE "/sendMail");
     expect_header(&f, "Content-Type: text/plain");
     expect_header(&f, "Authorization: Bearer eyJ.token");
     assert_false(f.r.idempotent);
@@ -70,7 +70,7 @@ static void test_delegated_mailbox_is_me(void **state)
     (void)state;
     init(&f);
     set_value(&f, "refresh_token", "refresh-token");
-    expect_step(&f, HTTP_POST, "https://graph.microsoft.com/v1.0/me/sendMail");
+    expect_call(&f, HTTP_POST, "https://graph.microsoft.com/v1.0/me/sendMail");
     fixture_free(&f);
 }
 
@@ -82,11 +82,11 @@ static void test_draft_for_the_ids(void **state)
     (void)state;
     init(&f);
     set_value(&f, "drafts", "true");
-    expect_step(&f, HTTP_POST, BASE "/messages");
+    expect_call(&f, HTTP_POST, BASE "/messages");
     expect_header(&f, "Prefer: IdType=\"ImmutableId\"");
     assert_true(f.r.idempotent);
-    answer_step(&f, 201, "{\"id\":\"AAMk=1\",\"conversationId\":\"CONV\"}");
-    expect_step(&f, HTTP_POST, BASE "/messages/AAMk%3D1/send");
+    step_on(&f, 201, "{\"id\":\"AAMk=1\",\"conversationId\":\"CONV\"}");
+    expect_call(&f, HTTP_POST, BASE "/messages/AAMk%3D1/send");
     assert_int_equal(f.r.body.len, 0);
     assert_false(f.r.idempotent);
     o = judge(&f, 202, "", "");
@@ -104,13 +104,13 @@ static void test_reply_to_its_own_id(void **state)
     init(&f);
     f.m.text[MSG_REPLY_ID] = "AAMk=0";
     f.m.text[MSG_CONTENT] = "a < b\nc";
-    expect_step(&f, HTTP_POST, BASE "/messages/AAMk%3D0/createReply");
+    expect_call(&f, HTTP_POST, BASE "/messages/AAMk%3D0/createReply");
     assert_string_equal(buf_str(&f.r.body),
                         "{\"message\":{\"toRecipients\":[{\"emailAddress\":{\"address\":"
                         "\"a@x.example\"}}],\"subject\":\"Hi\"},"
                         "\"comment\":\"a &lt; b<br>\\nc\"}");
     f.m.text[MSG_REPLY_MODE] = "reply_all";
-    expect_step(&f, HTTP_POST, BASE "/messages/AAMk%3D0/createReplyAll");
+    expect_call(&f, HTTP_POST, BASE "/messages/AAMk%3D0/createReplyAll");
     assert_null(strstr(buf_str(&f.r.body), "toRecipients"));
     fixture_free(&f);
 }
@@ -123,13 +123,13 @@ static void test_reply_to_a_message_id(void **state)
     init(&f);
     f.m.text[MSG_REPLY_ID] = "<o'1@x>";
     f.m.text[MSG_REPLY_MODE] = "reply";
-    expect_step(&f, HTTP_GET,
+    expect_call(&f, HTTP_GET,
                 BASE "/messages?$top=1&$select=id&$filter="
                      "internetMessageId%20eq%20%27%3Co%27%271%40x%3E%27");
-    answer_step(&f, 200, "{\"value\":[{\"id\":\"AAMk=0\"}]}");
-    expect_step(&f, HTTP_POST, BASE "/messages/AAMk%3D0/createReply");
-    answer_step(&f, 201, "{\"id\":\"AAMk=1\",\"conversationId\":\"CONV\"}");
-    expect_step(&f, HTTP_POST, BASE "/messages/AAMk%3D1/send");
+    step_on(&f, 200, "{\"value\":[{\"id\":\"AAMk=0\"}]}");
+    expect_call(&f, HTTP_POST, BASE "/messages/AAMk%3D0/createReply");
+    step_on(&f, 201, "{\"id\":\"AAMk=1\",\"conversationId\":\"CONV\"}");
+    expect_call(&f, HTTP_POST, BASE "/messages/AAMk%3D1/send");
     fixture_free(&f);
 }
 
@@ -142,8 +142,8 @@ static void test_reply_to_what_is_not_there_has_headers(void **state)
     init(&f);
     f.m.text[MSG_REPLY_ID] = "<1@x>";
     f.m.text[MSG_REPLY_MODE] = "reply";
-    answer_step(&f, 200, "{\"value\":[]}");
-    expect_step(&f, HTTP_POST, BASE "/messages");
+    step_on(&f, 200, "{\"value\":[]}");
+    expect_call(&f, HTTP_POST, BASE "/messages");
     mime = mime_of(&f);
     assert_non_null(strstr(mime, "\r\nIn-Reply-To: <1@x>\r\n"));
     free(mime);
@@ -162,8 +162,8 @@ static void test_conversation(void **state)
                                               "receivedDateTime%20ge%20"));
     assert_non_null(strstr(buf_str(&f.r.url), "conversationId%20eq%20%27CONV%3D%27"));
     expect_outcome(judge(&f, 200, "", "{\"value\":[]}"), OUTCOME_FAILED, CODE_PROVIDER_ERROR);
-    answer_step(&f, 200, "{\"value\":[{\"id\":\"AAMk=0\"}]}");
-    expect_step(&f, HTTP_POST, BASE "/messages/AAMk%3D0/createReply");
+    step_on(&f, 200, "{\"value\":[{\"id\":\"AAMk=0\"}]}");
+    expect_call(&f, HTTP_POST, BASE "/messages/AAMk%3D0/createReply");
     fixture_free(&f);
 }
 
@@ -174,10 +174,10 @@ static void test_forward(void **state)
     (void)state;
     init(&f);
     f.m.text[MSG_FORWARD] = "{\"isForwarded\":true,\"emailMessageId\":\"AAMk=0\"}";
-    expect_step(&f, HTTP_POST, BASE "/messages/AAMk%3D0/createForward");
+    expect_call(&f, HTTP_POST, BASE "/messages/AAMk%3D0/createForward");
     assert_non_null(strstr(buf_str(&f.r.body), "\"toRecipients\""));
     f.m.text[MSG_FORWARD] = "{\"isForwarded\":false}";
-    expect_step(&f, HTTP_POST, BASE "/sendMail");
+    expect_call(&f, HTTP_POST, BASE "/sendMail");
     fixture_free(&f);
 }
 
@@ -197,34 +197,34 @@ static void test_large_attachments(void **state)
     message_attachment_add(&f.m)->content_base64 = "JVBERg==";
     message_attachment_add(&f.m)->content_base64 = base64.data;
     f.m.attachments[1].filename = "big.bin";
-    expect_step(&f, HTTP_POST, BASE "/messages");
+    expect_call(&f, HTTP_POST, BASE "/messages");
     assert_true(f.r.body.len < 4096);
-    answer_step(&f, 201, "{\"id\":\"AAMk=1\",\"conversationId\":\"CONV\"}");
-    expect_step(&f, HTTP_POST, BASE "/messages/AAMk%3D1/attachments");
+    step_on(&f, 201, "{\"id\":\"AAMk=1\",\"conversationId\":\"CONV\"}");
+    expect_call(&f, HTTP_POST, BASE "/messages/AAMk%3D1/attachments");
     assert_non_null(strstr(buf_str(&f.r.body), "\"contentBytes\":\"JVBERg==\""));
-    answer_step(&f, 201, "{}");
-    expect_step(&f, HTTP_POST, BASE "/messages/AAMk%3D1/attachments/createUploadSession");
+    step_on(&f, 201, "{}");
+    expect_call(&f, HTTP_POST, BASE "/messages/AAMk%3D1/attachments/createUploadSession");
     assert_string_equal(buf_str(&f.r.body),
                         "{\"AttachmentItem\":{\"attachmentType\":\"file\",\"name\":\"big.bin\","
                         "\"size\":7000000,\"contentType\":\"application/octet-stream\"}}");
     expect_outcome(judge(&f, 201, "", "{}"), OUTCOME_RETRY, CODE_PROVIDER_ERROR);
-    answer_step(&f, 201, "{\"uploadUrl\":\"https://up.example/s?authtoken=x\"}");
+    step_on(&f, 201, "{\"uploadUrl\":\"https://up.example/s?authtoken=x\"}");
     for (size_t at = 0; at < bytes; at += chunk) {
         size_t end = at + chunk < bytes ? at + chunk : bytes;
         char range[100];
 
-        expect_step(&f, HTTP_PUT, "https://up.example/s?authtoken=x");
+        expect_call(&f, HTTP_PUT, "https://up.example/s?authtoken=x");
         snprintf(range, sizeof(range), "Content-Range: bytes %zu-%zu/%zu", at, end - 1, bytes);
         expect_header(&f, range);
         for (unsigned i = 0; i < f.r.header_count; i++)
             assert_null(strstr(request_header_at(&f.r, i), "Authorization"));
         buf_add(&whole, f.r.body.data, f.r.body.len);
         expect_outcome(judge(&f, 404, "", "{}"), OUTCOME_RETRY, CODE_PROVIDER_ERROR);
-        answer_step(&f, end == bytes ? 201 : 200, "{}");
+        step_on(&f, end == bytes ? 201 : 200, "{}");
     }
     assert_int_equal(whole.len, bytes);
     assert_memory_equal(whole.data, data.data, bytes);
-    expect_step(&f, HTTP_POST, BASE "/messages/AAMk%3D1/send");
+    expect_call(&f, HTTP_POST, BASE "/messages/AAMk%3D1/send");
     buf_free(&data);
     buf_free(&base64);
     buf_free(&whole);
@@ -243,13 +243,13 @@ static void test_long_upload_url(void **state)
     memset(big, 'A', 6 << 20);
     big[6 << 20] = '\0';
     message_attachment_add(&f.m)->content_base64 = big;
-    answer_step(&f, 201, "{\"id\":\"AAMk=1\"}");
+    step_on(&f, 201, "{\"id\":\"AAMk=1\"}");
     buf_adds(&url, "https://up.example/?t=");
     for (int i = 0; i < 2500; i++)
         buf_addc(&url, (char)('a' + i % 26));
     buf_addf(&body, "{\"uploadUrl\":\"%s\"}", buf_str(&url));
-    answer_step(&f, 201, buf_str(&body));
-    expect_step(&f, HTTP_PUT, buf_str(&url));
+    step_on(&f, 201, buf_str(&body));
+    expect_call(&f, HTTP_PUT, buf_str(&url));
     free(big);
     buf_free(&url);
     buf_free(&body);

@@ -87,7 +87,7 @@ static void test_refusals(void **state)
     (void)state;
     init(&f);
     EXPECT_REFUSALS(&f, all);
-    assert_string_equal(judge(&f, 422, "", ERROR(300)).text, "HTTP 422: m");
+    assert_string_equal(judge(&f, 422, "", ERROR(300)).text, "HTTP 422, code 300: m");
     fixture_free(&f);
 }
 

@@ -1,62 +1,6 @@
-/* Unit tests of the providers' shared helpers: mailboxes, ids, masked texts. */
+/* Unit tests of the providers' shared helpers: ids, masked texts. */
 #include "provider_test.h"
 #include "provider_util.h"
-
-static void expect_mailbox(const char **cursor, const char *name, const char *address)
-{
-    struct mailbox box;
-
-    assert_int_equal(provider_mailbox_next(cursor, &box), SQ_OK);
-    assert_string_equal(box.name, name);
-    assert_string_equal(box.address, address);
-}
-
-static void test_list_of_all_forms(void **state)
-{
-    const char *p = " a@x.example, Jane  Doe <jane@x.example>,\"Doe, \\\"J\\\"\" <j@x.example> ,,"
-                    "<bare@x.example>, Max (a, comment) Muster <m@x.example>, \xc3\xa9@x.example";
-    struct mailbox box;
-
-    (void)state;
-    expect_mailbox(&p, "", "a@x.example");
-    expect_mailbox(&p, "Jane Doe", "jane@x.example");
-    expect_mailbox(&p, "Doe, \"J\"", "j@x.example");
-    expect_mailbox(&p, "", "bare@x.example");
-    expect_mailbox(&p, "Max Muster", "m@x.example");
-    expect_mailbox(&p, "", "\xc3\xa9@x.example");
-    assert_int_equal(provider_mailbox_next(&p, &box), SQ_ERR_NOT_FOUND);
-    assert_int_equal(provider_mailbox_next(&p, &box), SQ_ERR_NOT_FOUND);
-}
-
-static void test_what_is_no_mailbox(void **state)
-{
-    static const char *const bad[] = {
-        "jane",       "Jane <jane>", "Jane <j@x",      "\"Jane <j@x>", "a b@x",  "<a@x> <b@x>",
-        "@x.example", "a@",          "Jane (<j@x.ex>", "<>",           "<a@x;>", "a@x; b@x",
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        const char *p = bad[i];
-        struct mailbox box = {.name = "untouched"};
-
-        if (provider_mailbox_next(&p, &box) != SQ_ERR_INVALID)
-            fail_msg("taken: %s", bad[i]);
-        assert_string_equal(box.name, "untouched");
-    }
-}
-
-static void test_too_long_is_refused_not_cut(void **state)
-{
-    char text[700];
-    const char *p = text;
-    struct mailbox box;
-
-    (void)state;
-    memset(text, 'a', sizeof(text));
-    memcpy(text + sizeof(text) - 11, "@x.example", 11);
-    assert_int_equal(provider_mailbox_next(&p, &box), SQ_ERR_INVALID);
-}
 
 static void test_secrets_are_masked(void **state)
 {
@@ -136,9 +80,6 @@ static void test_a_cut_answer_is_no_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list_of_all_forms),
-        cmocka_unit_test(test_what_is_no_mailbox),
-        cmocka_unit_test(test_too_long_is_refused_not_cut),
         cmocka_unit_test(test_secrets_are_masked),
         cmocka_unit_test(test_long_texts_are_cut_at_a_character),
         cmocka_unit_test(test_ids_are_strings_or_numbers),

@@ -1,0 +1,428 @@
+/* Fetch: attachments by URL or storage path become contents, one after the other, a few messages at
+ * a time.
+ *
+ * A fetch takes longer than a send slot lasts, and a send that is late could break the cap's
+ * promise. So a message of a capped sender whose slot has passed goes back to the head of its
+ * queue, and what was fetched is kept here until it comes again. */
+#include "fetch.h"
+
+#include "below.h"
+#include "http_fetch.h"
+#include "provider.h"
+#include "text.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FETCHES_MAX 8 /* at once */
+#define VISITS_MAX 64 /* messages here: more would only take the other senders' room */
+#define FULL_WAIT_MS 1000
+#define CONNECT_TIMEOUT_MS 10000
+#define KEPT_MAX 64
+#define KEPT_BYTES_MAX ((size_t)256 << 20)
+#define KEPT_US ((int64_t)600 * 1000000)
+
+/* One message being completed. */
+struct visit {
+    struct list node; /* in waiting, or in ended; in neither while it fetches */
+    struct fetch_stage *stage;
+    struct attempt *attempt;
+    struct files *files;
+    unsigned next;   /* attachment to look at next */
+    size_t received; /* bytes of all */
+    bool ok;
+};
+
+/* Files of a message that is on its way back. */
+struct kept {
+    struct list node; /* the newest first */
+    char id[MESSAGE_ID_MAX + 1];
+    struct files *files;
+    int64_t until_us;
+};
+
+struct fetch_stage {
+    struct loop *loop;
+    struct http_fetcher *fetcher;
+    struct after *after;
+    struct list waiting, ended, kept;
+    struct list running; /* visits that fetch: to free them at the end */
+    unsigned visits, kept_count;
+    size_t kept_bytes;
+    char *ca_file;
+    void (*done)(struct attempt *t, bool ok, void *arg);
+    void *arg;
+};
+
+/* --- what is kept --- */
+
+static void kept_free(struct fetch_stage *s, struct kept *k)
+{
+    list_del(&k->node);
+    s->kept_count--;
+    s->kept_bytes -= k->files != NULL ? k->files->bytes : 0;
+    files_free(k->files);
+    free(k);
+}
+
+static void drop_old(struct fetch_stage *s)
+{
+    while (!list_is_empty(&s->kept)) {
+        struct kept *oldest = LIST_ENTRY(s->kept.prev, struct kept, node);
+
+        if (s->kept_count <= KEPT_MAX && s->kept_bytes <= KEPT_BYTES_MAX &&
+            oldest->until_us > loop_now_us(s->loop))
+            return;
+        kept_free(s, oldest);
+    }
+}
+
+void fetch_keep(struct fetch_stage *s, struct attempt *t)
+{
+    struct kept *k;
+
+    if (t->files == NULL)
+        return;
+    k = mem_zalloc(sizeof(*k));
+    snprintf(k->id, sizeof(k->id), "%s", t->message.id);
+    k->files = t->files;
+    k->until_us = loop_now_us(s->loop) + KEPT_US;
+    t->files = NULL;
+    list_add_head(&s->kept, &k->node);
+    s->kept_count++;
+    s->kept_bytes += k->files->bytes;
+    drop_old(s);
+}
+
+static struct files *take_kept(struct fetch_stage *s, const char *id)
+{
+    LIST_EACH(node, &s->kept)
+    {
+        struct kept *k = LIST_ENTRY(node, struct kept, node);
+        struct files *files = k->files;
+
+        if (strcmp(k->id, id) != 0)
+            continue;
+        s->kept_bytes -= files->bytes;
+        k->files = NULL;
+        kept_free(s, k);
+        return files;
+    }
+    return NULL;
+}
+
+/* --- what is needed --- */
+
+static bool wants_bytes(const struct provider *p, enum channel c)
+{
+    return p->attachments == ATTACHMENTS_BYTES ||
+           (p->attachments == ATTACHMENTS_MAIL && c == CHANNEL_EMAIL);
+}
+
+/* No provider can read our storage; a URL is as good as bytes for some. */
+static bool is_missing(const struct attempt *t, const struct attachment *a)
+{
+    if (a->content_base64 != NULL)
+        return false;
+    return a->storage_path != NULL ||
+           (a->url != NULL && wants_bytes(t->sender->provider, t->message.channel));
+}
+
+static bool any_missing(const struct attempt *t)
+{
+    for (unsigned i = 0; i < t->message.attachment_count; i++)
+        if (is_missing(t, &t->message.attachments[i]))
+            return true;
+    return false;
+}
+
+bool fetch_is_needed(struct fetch_stage *s, struct attempt *t)
+{
+    if (t->message.attachment_count == 0 || !any_missing(t))
+        return false;
+    t->files = take_kept(s, t->message.id);
+    if (t->files != NULL && t->files->count == t->message.attachment_count)
+        files_lend(t->files, &t->message);
+    return any_missing(t);
+}
+
+/* --- one message --- */
+
+static void end(struct visit *v, bool ok)
+{
+    v->ok = ok;
+    list_del(&v->node);
+    list_add_tail(&v->stage->ended, &v->node);
+    after_request(v->stage->after);
+}
+
+static void fail(struct visit *v, enum outcome_kind kind, enum error_code code, const char *source,
+                 const char *why)
+{
+    struct attempt *t = v->attempt;
+
+    t->refund = true;
+    outcome_set(&t->outcome, kind, code, "attachments[%u].%s: %s", v->next, source, why);
+    end(v, false);
+}
+
+static size_t room_for(const struct visit *v)
+{
+    const struct config *c = v->attempt->live->config;
+    size_t left = (size_t)c->attachments_total - v->received;
+
+    return left < c->attachments_max ? left : (size_t)c->attachments_max;
+}
+
+/* The content of the next attachment has come. False if that ended the visit. */
+static bool take(struct visit *v, const char *source, const char *content, size_t len,
+                 const char *type)
+{
+    struct err_text e;
+
+    if (len == 0) {
+        fail(v, OUTCOME_FAILED, CODE_VALIDATION_ERROR, source, "the file is empty");
+        return false;
+    }
+    if (files_put(v->files, v->next, content, len, type, &e) != SQ_OK) {
+        fail(v, OUTCOME_RETRY, CODE_PROVIDER_ERROR, source, e.text);
+        return false;
+    }
+    v->received += len;
+    v->next++;
+    return true;
+}
+
+static void wait_turn(struct visit *v)
+{
+    list_del(&v->node);
+    list_add_tail(&v->stage->waiting, &v->node);
+    after_request(v->stage->after);
+}
+
+static void on_fetched(const struct http_fetched *f, void *arg)
+{
+    static const struct {
+        enum outcome_kind kind;
+        enum error_code code;
+    } outcomes[] = {
+        [HTTP_FETCH_FORBIDDEN] = {OUTCOME_FAILED, CODE_VALIDATION_ERROR},
+        [HTTP_FETCH_REFUSED] = {OUTCOME_FAILED, CODE_VALIDATION_ERROR},
+        [HTTP_FETCH_TOO_LARGE] = {OUTCOME_FAILED, CODE_TOO_LARGE},
+        [HTTP_FETCH_TROUBLE] = {OUTCOME_RETRY, CODE_PROVIDER_ERROR},
+    };
+    struct visit *v = arg;
+    bool stored = v->attempt->message.attachments[v->next].url == NULL;
+    const char *source = stored ? "storage_path" : "url";
+
+    if (f->result != HTTP_FETCH_OK)
+        fail(v, outcomes[f->result].kind, outcomes[f->result].code, source, f->error);
+    else if (take(v, source, f->body, f->len, f->content_type))
+        wait_turn(v);
+}
+
+static void fetch_url(struct visit *v, const char *url, const char *const *hosts, unsigned count)
+{
+    const struct http_fetch_terms terms = {
+        .max_bytes = room_for(v),
+        .timeout_ms = v->attempt->live->config->attachments_timeout_ms,
+        .allow_hosts = hosts,
+        .allow_count = count,
+    };
+
+    list_del(&v->node);
+    list_add_tail(&v->stage->running, &v->node);
+    http_fetch_start(v->stage->fetcher, url, &terms, on_fetched, v);
+}
+
+/* Under the operator's own base URL. The path is relative and has no dots (the formats see to
+ * that, and so does the escaping). */
+static void fetch_stored_url(struct visit *v, const char *path)
+{
+    const char *base = v->attempt->live->config->attachments_base_url;
+    struct buf url = {.max = 4096};
+    const char *start = strstr(base, "://"), *host = start != NULL ? start + 3 : base;
+    char name[256];
+    const char *hosts[] = {name};
+
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(host, "/?#"), host);
+    buf_adds(&url, base);
+    for (const char *s = path; *s != '\0';) {
+        size_t n = strcspn(s, "/");
+        char *segment = mem_strndup(s, n);
+
+        buf_addc(&url, '/');
+        text_add_urlencoded(&url, segment);
+        free(segment);
+        s += n + (s[n] == '/');
+    }
+    if (url.failed || strlen(name) == 255)
+        fail(v, OUTCOME_FAILED, CODE_VALIDATION_ERROR, "storage_path", "the path is too long");
+    else
+        fetch_url(v, buf_str(&url), hosts, 1);
+    buf_free(&url);
+}
+
+static void read_stored(struct visit *v, const char *path)
+{
+    const struct config *c = v->attempt->live->config;
+    struct buf content = {.max = room_for(v) + 1};
+    struct err_text e = {.text = ""};
+
+    switch (below_read(c->attachments_root, path, room_for(v), &content, &e)) {
+    case SQ_OK:
+        if (take(v, "storage_path", buf_str(&content), content.len, ""))
+            wait_turn(v);
+        break;
+    case SQ_ERR_IO:
+        fail(v, OUTCOME_RETRY, CODE_PROVIDER_ERROR, "storage_path", e.text);
+        break;
+    case SQ_ERR_TOO_LARGE:
+        fail(v, OUTCOME_FAILED, CODE_TOO_LARGE, "storage_path", e.text);
+        break;
+    default:
+        fail(v, OUTCOME_FAILED, CODE_VALIDATION_ERROR, "storage_path", e.text);
+    }
+    buf_free(&content);
+}
+
+static void get_stored(struct visit *v, const char *path)
+{
+    const struct config *c = v->attempt->live->config;
+
+    if (!text_is_empty(c->attachments_root))
+        read_stored(v, path);
+    else if (!text_is_empty(c->attachments_base_url))
+        fetch_stored_url(v, path);
+    else
+        fail(v, OUTCOME_FAILED, CODE_VALIDATION_ERROR, "storage_path",
+             "neither attachments.root nor attachments.base_url is configured");
+}
+
+/* Gets the next attachment that is missing; one, so that a turn of the loop reads one file. */
+static void step(struct visit *v)
+{
+    const struct attempt *t = v->attempt;
+    const struct config *c = t->live->config;
+
+    while (v->next < t->message.attachment_count &&
+           !is_missing(t, &t->message.attachments[v->next]))
+        v->next++;
+    if (v->next == t->message.attachment_count)
+        end(v, true);
+    else if (t->message.attachments[v->next].url != NULL)
+        fetch_url(v, t->message.attachments[v->next].url, c->attachments_hosts,
+                  c->attachments_host_count);
+    else
+        get_stored(v, t->message.attachments[v->next].storage_path);
+}
+
+/* --- the turn's work --- */
+
+static void deliver(struct fetch_stage *s)
+{
+    struct list *node;
+
+    while ((node = list_pop(&s->ended)) != NULL) {
+        struct visit *v = LIST_ENTRY(node, struct visit, node);
+        struct attempt *t = v->attempt;
+        bool ok = v->ok;
+
+        if (ok) {
+            files_free(t->files);
+            t->files = v->files;
+            files_lend(t->files, &t->message);
+        } else {
+            files_free(v->files);
+        }
+        s->visits--;
+        free(v);
+        s->done(t, ok, s->arg);
+    }
+}
+
+static void run(void *arg)
+{
+    struct fetch_stage *s = arg;
+    struct list *node = http_fetcher_room(s->fetcher) > 0 ? list_pop(&s->waiting) : NULL;
+
+    if (node != NULL)
+        step(LIST_ENTRY(node, struct visit, node));
+    deliver(s);
+    drop_old(s);
+    if (!list_is_empty(&s->waiting) && http_fetcher_room(s->fetcher) > 0)
+        after_request(s->after);
+}
+
+void fetch_begin(struct fetch_stage *s, struct attempt *t)
+{
+    struct visit *v = mem_zalloc(sizeof(*v));
+
+    *v = (struct visit){.stage = s, .attempt = t};
+    list_init(&v->node);
+    s->visits++;
+    if (s->visits > VISITS_MAX) {
+        outcome_set(&t->outcome, OUTCOME_THROTTLED, CODE_RATE_LIMITED,
+                    "other messages' attachments are being fetched");
+        t->outcome.throttle = THROTTLE_RECIPIENT; /* this message waits, not its sender */
+        t->outcome.retry_after_ms = FULL_WAIT_MS;
+        t->refund = true;
+        end(v, false);
+        return;
+    }
+    v->files = files_new(t->message.attachment_count);
+    wait_turn(v);
+}
+
+/* --- life --- */
+
+struct fetch_stage *fetch_new(struct loop *loop, const struct config *c,
+                              void (*done)(struct attempt *t, bool ok, void *arg), void *arg)
+{
+    struct fetch_stage *s = mem_zalloc(sizeof(*s));
+    struct http_fetcher_opts opts = {
+        .max_fetches = FETCHES_MAX,
+        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+        .user_agent = "sendq/" SENDQ_VERSION,
+    };
+
+    s->ca_file = mem_strdup(c->tls_ca_file);
+    opts.ca_file = s->ca_file;
+    s->loop = loop;
+    s->fetcher = http_fetcher_new(loop, &opts);
+    s->after = after_new(loop, run, s);
+    list_init(&s->waiting);
+    list_init(&s->ended);
+    list_init(&s->kept);
+    list_init(&s->running);
+    s->done = done;
+    s->arg = arg;
+    return s;
+}
+
+static void free_visits(struct list *visits)
+{
+    struct list *node;
+
+    while ((node = list_pop(visits)) != NULL) {
+        struct visit *v = LIST_ENTRY(node, struct visit, node);
+
+        files_free(v->files);
+        free(v);
+    }
+}
+
+void fetch_free(struct fetch_stage *s)
+{
+    if (s == NULL)
+        return;
+    http_fetcher_free(s->fetcher);
+    free_visits(&s->waiting);
+    free_visits(&s->running);
+    free_visits(&s->ended);
+    while (!list_is_empty(&s->kept))
+        kept_free(s, LIST_ENTRY(s->kept.next, struct kept, node));
+    after_free(s->after);
+    free(s->ca_file);
+    free(s);
+}

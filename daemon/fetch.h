@@ -1,0 +1,24 @@
+/* Gets the attachments that a provider needs as bytes, before a message's transfer. */
+#ifndef SENDQ_DAEMON_FETCH_H
+#define SENDQ_DAEMON_FETCH_H
+
+#include "attempt.h"
+#include "loop.h"
+
+struct fetch_stage;
+
+/* done runs once per attempt begun, in the loop, never from inside fetch_begin. ok: the message's
+ * attachments have their contents; else its outcome is filled. */
+struct fetch_stage *fetch_new(struct loop *loop, const struct config *c,
+                              void (*done)(struct attempt *t, bool ok, void *arg), void *arg);
+void fetch_free(struct fetch_stage *s); /* done is not called any more; NULL is fine */
+
+/* True if something must be fetched first. What was kept is used: then it is false. */
+bool fetch_is_needed(struct fetch_stage *s, struct attempt *t);
+/* The attempt is this stage's until done. */
+void fetch_begin(struct fetch_stage *s, struct attempt *t);
+/* The attempt goes back unsent, because its slot passed meanwhile: what was fetched for it is kept
+ * for a while, for its next slot. */
+void fetch_keep(struct fetch_stage *s, struct attempt *t);
+
+#endif
