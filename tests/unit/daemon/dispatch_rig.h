@@ -12,8 +12,10 @@ struct stage {
     struct daemon_rig *d;
     struct dispatch_stage *dispatch;
     unsigned room, begun, released, settled, unknown, problems;
-    bool shut;       /* the first to begin takes all places */
-    unsigned wanted; /* begun, released and settled together: then the loop stops */
+    unsigned fetches;         /* so many more have something to fetch */
+    struct attempt *fetching; /* the last of them */
+    bool shut;                /* the first to begin takes all places */
+    unsigned wanted;          /* begun, released and settled together: then the loop stops */
     struct attempt *kept[64];
     unsigned kept_count;
     char begun_ids[256];
@@ -35,8 +37,14 @@ static inline unsigned on_room(void *arg)
 
 static inline bool on_prepare(struct attempt *t, void *arg)
 {
-    (void)t, (void)arg;
-    return false; /* nothing to fetch */
+    struct stage *s = arg;
+
+    if (s->fetches == 0)
+        return false; /* nothing to fetch */
+    s->fetches--;
+    s->fetching = t;
+    loop_stop(s->d->g->loop);
+    return true;
 }
 
 static inline void on_begin(struct attempt *t, void *arg)

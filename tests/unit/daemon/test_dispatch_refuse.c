@@ -141,6 +141,72 @@ static void test_not_begun_without_its_mark(void **state)
     assert_int_equal(s->released, 1);
 }
 
+/* --- what must be fetched first --- */
+
+static struct attempt *fetching(struct stage *s)
+{
+    s->fetches = 1;
+    open_now(s);
+    while (s->fetching == NULL)
+        loop_run(s->d->g->loop);
+    assert_true(dispatch_waiting(s->dispatch) >= 1);
+    assert_int_equal(s->begun, 0);
+    return s->fetching;
+}
+
+static void test_begun_when_it_is_fetched(void **state)
+{
+    struct stage *s = *state;
+
+    queue_cautious(s);
+    dispatch_prepared(s->dispatch, fetching(s), true);
+    run_until(s, 1);
+    assert_int_equal(s->begun, 1);
+    assert_string_equal(FIELD(s->d->r, "m1", "_started"), "1"); /* its mark comes after */
+}
+
+static void test_not_fetched(void **state)
+{
+    struct stage *s = *state;
+    struct attempt *t;
+
+    queue_messages(s->d, "m", 1);
+    t = fetching(s);
+    outcome_set(&t->outcome, OUTCOME_FAILED, CODE_TOO_LARGE, "too large");
+    dispatch_prepared(s->dispatch, t, false);
+    assert_int_equal(s->settled, 1);
+    assert_int_equal(s->outcome.code, CODE_TOO_LARGE);
+    assert_int_equal(dispatch_waiting(s->dispatch), 0);
+}
+
+/* The door was closed, or the lease ran out, while it was fetched. */
+static void test_fetched_too_late(void **state)
+{
+    struct stage *s = *state;
+    struct attempt *t;
+
+    queue_messages(s->d, "m", 1);
+    t = fetching(s);
+    dispatch_set_lease(s->dispatch, 1);
+    dispatch_prepared(s->dispatch, t, true);
+    assert_int_equal(s->released, 1);
+    assert_int_equal(s->begun, 0);
+}
+
+static void test_fetching_keeps_a_place(void **state)
+{
+    struct stage *s = *state;
+
+    queue_messages(s->d, "m", 2);
+    s->room = 1;
+    fetching(s);
+    some_turns(s, 5);
+    assert_int_equal(s->begun, 0); /* the one place is the fetched one's */
+    dispatch_prepared(s->dispatch, s->fetching, true);
+    run_until(s, 1);
+    assert_string_equal(s->begun_ids, "m1");
+}
+
 /* --- Redis' other answers --- */
 
 static void test_unknown_senders(void **state)
@@ -231,6 +297,10 @@ int main(void)
         TEST(test_marked_before_it_begins),
         TEST(test_others_are_not_marked),
         TEST(test_not_begun_without_its_mark),
+        TEST(test_begun_when_it_is_fetched),
+        TEST(test_not_fetched),
+        TEST(test_fetched_too_late),
+        TEST(test_fetching_keeps_a_place),
         TEST(test_unknown_senders),
         TEST(test_refusal),
         TEST(test_fenced),
