@@ -41,11 +41,13 @@ static void try_again(const struct attempt *t, enum error_code code, int64_t now
 {
     const struct sender *s = t->sender != NULL ? t->sender : &nobody;
     const struct message *m = &t->message;
+    /* One that was scheduled ages from its time, not from its job's. */
+    int64_t since = m->scheduled_at > m->queued_at ? m->scheduled_at : m->queued_at;
     int64_t delay = backoff_delay(s->retry_base_ms, s->retry_max_ms, m->attempts,
                                   t->outcome.retry_after_ms, random);
 
-    if (backoff_is_over(m->attempts, s->retry_attempts, m->queued_at, s->retry_max_age_ms,
-                        m->expires_at, now_ms + delay)) {
+    if (backoff_is_over(m->attempts, s->retry_attempts, since, s->retry_max_age_ms, m->expires_at,
+                        now_ms + delay)) {
         fail(v, code);
         return;
     }

@@ -142,6 +142,18 @@ static void test_age_and_end(void **state)
     check(&t, VERDICT_FAILED, CODE_PROVIDER_ERROR);
 }
 
+static void test_age_of_a_scheduled_one(void **state)
+{
+    struct attempt t = an_attempt(OUTCOME_RETRY, CODE_NONE);
+
+    (void)state;
+    t.message.queued_at = NOW - 30 * 3600000;
+    t.message.scheduled_at = NOW - 1000;
+    check(&t, VERDICT_RETRY, CODE_PROVIDER_ERROR);
+    t.message.scheduled_at = NOW - 3600000;
+    check(&t, VERDICT_FAILED, CODE_PROVIDER_ERROR);
+}
+
 static void test_unknown(void **state)
 {
     struct attempt t = an_attempt(OUTCOME_UNKNOWN, CODE_NONE);
@@ -188,11 +200,17 @@ static void test_without_a_sender(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sent),        cmocka_unit_test(test_permanent),
-        cmocka_unit_test(test_credentials), cmocka_unit_test(test_throttled),
-        cmocka_unit_test(test_retry),       cmocka_unit_test(test_the_last_attempt),
-        cmocka_unit_test(test_age_and_end), cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_cautious),    cmocka_unit_test(test_without_a_sender),
+        cmocka_unit_test(test_sent),
+        cmocka_unit_test(test_permanent),
+        cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_throttled),
+        cmocka_unit_test(test_retry),
+        cmocka_unit_test(test_the_last_attempt),
+        cmocka_unit_test(test_age_and_end),
+        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_age_of_a_scheduled_one),
+        cmocka_unit_test(test_cautious),
+        cmocka_unit_test(test_without_a_sender),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
