@@ -27,8 +27,8 @@ STAGES = {"intake", "resolve", "accept", "expand", "dispatch", "transfer", "reco
 LIBRARIES = [
     (re.compile(r"^hiredis/"), re.compile(r"^lib/io/redis_\w+\.c$|^lib/store/\w+\.c$"),
      "hiredis only in lib/io/redis_*.c and lib/store"),
-    (re.compile(r"^curl/"), re.compile(r"^lib/io/http_\w+\.[ch]$"),
-     "libcurl only in lib/io/http_*"),
+    (re.compile(r"^curl/"), re.compile(r"^lib/io/(http|smtp)_\w+\.[ch]$"),
+     "libcurl only in lib/io/http_* and smtp_*"),
     (re.compile(r"^event2?/|^event\.h$"), re.compile(r"^lib/io/|^daemon/admin\w*\.[ch]$"),
      "libevent only in lib/io and daemon/admin*"),
 ]
