@@ -95,6 +95,15 @@ static void test_throttled(void **state)
     assert_int_equal(reach(&t, 0).delay_ms, 7000);
 }
 
+static void test_throttled_for_too_long(void **state)
+{
+    struct attempt t = an_attempt(OUTCOME_THROTTLED, CODE_NONE);
+
+    (void)state;
+    t.message.expires_at = t.message.queued_at + 1;
+    check(&t, VERDICT_FAILED, CODE_RATE_LIMITED);
+}
+
 static void test_retry(void **state)
 {
     struct attempt t = an_attempt(OUTCOME_RETRY, CODE_TEMPLATE_ERROR);
@@ -204,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_permanent),
         cmocka_unit_test(test_credentials),
         cmocka_unit_test(test_throttled),
+        cmocka_unit_test(test_throttled_for_too_long),
         cmocka_unit_test(test_retry),
         cmocka_unit_test(test_the_last_attempt),
         cmocka_unit_test(test_age_and_end),
