@@ -19,7 +19,6 @@
 #define EMPTY_PAUSE_US 5000
 /* After Redis refused: not at once again. */
 #define ERROR_PAUSE_US 500000
-#define ZONES_MAX 16
 
 struct dispatch_stage {
     struct loop *loop;
@@ -38,7 +37,7 @@ struct dispatch_stage {
     bool full;       /* the last claim had no place to offer, and got nothing for the stock */
     int64_t next_us; /* Redis time of the next due work; 0 = none known */
     int64_t pause_until_us, lease_until_us, wake_us;
-    struct store_zone zones[ZONES_MAX];
+    struct store_zone *zones; /* of all day caps; names are the configuration's */
     size_t zone_count;
     struct buf channels; /* served by any sender, as words */
 };
@@ -382,6 +381,7 @@ void dispatch_free(struct dispatch_stage *d)
     after_free(d->after);
     heap_free(&d->slots);
     buf_free(&d->channels);
+    free(d->zones);
     live_config_unref(d->live);
     free(d);
 }
@@ -393,8 +393,8 @@ static void add_zone(struct dispatch_stage *d, const struct sender *s)
     for (size_t i = 0; i < d->zone_count; i++)
         if (text_eq(d->zones[i].name, s->day.zone))
             return;
-    if (d->zone_count < ZONES_MAX)
-        d->zones[d->zone_count++] = (struct store_zone){.name = s->day.zone};
+    d->zones = mem_realloc(d->zones, (d->zone_count + 1) * sizeof(*d->zones));
+    d->zones[d->zone_count++] = (struct store_zone){.name = s->day.zone};
 }
 
 void dispatch_set_config(struct dispatch_stage *d, struct live_config *live)

@@ -26,6 +26,7 @@ struct transfer_stage {
     unsigned ended_count;
     struct oauth *oauth;
     int64_t max_retry_after_ms;
+    char *ca_file; /* outlives the configuration that named it */
     struct transfer_ops ops;
 };
 
@@ -248,17 +249,19 @@ struct transfer_stage *transfer_new(struct loop *loop, const struct config *c,
                                     const struct transfer_ops *ops)
 {
     struct transfer_stage *s = mem_zalloc(sizeof(*s));
+    char *ca_file = mem_strdup(c->tls_ca_file);
     const struct http_opts opts = {
         .max_in_flight = c->max_in_flight,
         .max_response_body = 64 << 10,
         .max_response_head = 64 << 10,
         .connect_timeout_ms = 10000,
-        .ca_file = c->tls_ca_file,
+        .ca_file = ca_file,
         .user_agent = "sendq/" SENDQ_VERSION,
         .verify_tls = true,
     };
 
     s->loop = loop;
+    s->ca_file = ca_file;
     s->ops = *ops;
     s->max_in_flight = c->max_in_flight;
     s->http = http_multi_new(loop, &opts);
@@ -279,5 +282,6 @@ void transfer_free(struct transfer_stage *s)
     oauth_free(s->oauth);
     on_after(s);
     after_free(s->after);
+    free(s->ca_file);
     free(s);
 }

@@ -29,11 +29,27 @@ static void fail(struct verdict *v, enum error_code code)
     v->code = code != CODE_NONE ? code : CODE_PROVIDER_ERROR;
 }
 
-static void throttle(struct verdict *v, const struct outcome *o)
+/* When a message's age begins: one that was scheduled ages from its time, not from its job's. */
+static int64_t age_begins(const struct message *m)
 {
+    return m->scheduled_at > m->queued_at ? m->scheduled_at : m->queued_at;
+}
+
+/* A throttled try is no attempt, so none can be used up; but age and expiry end the waiting. */
+static void throttle(const struct attempt *t, int64_t now_ms, struct verdict *v)
+{
+    const struct sender *s = t->sender != NULL ? t->sender : &nobody;
+    const struct outcome *o = &t->outcome;
+    int64_t delay = o->retry_after_ms > 0 ? o->retry_after_ms : THROTTLE_DEFAULT_MS;
+
+    if (backoff_is_over(0, 1, age_begins(&t->message), s->retry_max_age_ms, t->message.expires_at,
+                        now_ms + delay)) {
+        fail(v, CODE_RATE_LIMITED);
+        return;
+    }
     v->kind = o->throttle == THROTTLE_RECIPIENT ? VERDICT_WAIT : VERDICT_THROTTLED;
     v->code = CODE_RATE_LIMITED;
-    v->delay_ms = o->retry_after_ms > 0 ? o->retry_after_ms : THROTTLE_DEFAULT_MS;
+    v->delay_ms = delay;
 }
 
 static void try_again(const struct attempt *t, enum error_code code, int64_t now_ms,
@@ -44,7 +60,7 @@ static void try_again(const struct attempt *t, enum error_code code, int64_t now
     int64_t delay = backoff_delay(s->retry_base_ms, s->retry_max_ms, m->attempts,
                                   t->outcome.retry_after_ms, random);
 
-    if (backoff_is_over(m->attempts, s->retry_attempts, m->queued_at, s->retry_max_age_ms,
+    if (backoff_is_over(m->attempts, s->retry_attempts, age_begins(m), s->retry_max_age_ms,
                         m->expires_at, now_ms + delay)) {
         fail(v, code);
         return;
@@ -67,7 +83,7 @@ void verdict_reach(const struct attempt *t, int64_t now_ms, uint64_t random, str
         v.code = CODE_INVALID_KEY;
         break;
     case OUTCOME_THROTTLED:
-        throttle(&v, o);
+        throttle(t, now_ms, &v);
         break;
     case OUTCOME_UNKNOWN:
         if (verdict_is_cautious(&t->message, t->sender) && !t->request.idempotent)

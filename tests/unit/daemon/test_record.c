@@ -192,6 +192,7 @@ static void test_retry_and_throttle(void **state)
 static void test_release(void **state)
 {
     struct stage *s = *state;
+    struct message m;
 
     claim_plain(s, 1);
     record_release(s->record, s->claimed[0]);
@@ -201,6 +202,11 @@ static void test_release(void **state)
     assert_int_equal(record_counts(s->record)->sent, 0);
     assert_string_equal(log_text(s), ""); /* nothing was tried */
     assert_string_equal(REDIS(s->d->g, "HMGET", "t:bucket:sender:s", "used", "busy"), "0 0");
+    a_message(&m, "x");
+    claim_as(s, 1, &m);
+    give(s, 0, OUTCOME_SENT); /* what was said of the one before is forgotten */
+    run_until_recorded(s);
+    assert_string_equal(FIELD(s->d->r, "m1", "status"), "sent");
 }
 
 static void test_refund(void **state)

@@ -95,6 +95,15 @@ static void test_throttled(void **state)
     assert_int_equal(reach(&t, 0).delay_ms, 7000);
 }
 
+static void test_throttled_for_too_long(void **state)
+{
+    struct attempt t = an_attempt(OUTCOME_THROTTLED, CODE_NONE);
+
+    (void)state;
+    t.message.expires_at = t.message.queued_at + 1;
+    check(&t, VERDICT_FAILED, CODE_RATE_LIMITED);
+}
+
 static void test_retry(void **state)
 {
     struct attempt t = an_attempt(OUTCOME_RETRY, CODE_TEMPLATE_ERROR);
@@ -139,6 +148,18 @@ static void test_age_and_end(void **state)
     t.message.expires_at = NOW + 1001;
     check(&t, VERDICT_RETRY, CODE_PROVIDER_ERROR);
     t.message.expires_at = NOW + 1000;
+    check(&t, VERDICT_FAILED, CODE_PROVIDER_ERROR);
+}
+
+static void test_age_of_a_scheduled_one(void **state)
+{
+    struct attempt t = an_attempt(OUTCOME_RETRY, CODE_NONE);
+
+    (void)state;
+    t.message.queued_at = NOW - 30 * 3600000;
+    t.message.scheduled_at = NOW - 1000;
+    check(&t, VERDICT_RETRY, CODE_PROVIDER_ERROR);
+    t.message.scheduled_at = NOW - 3600000;
     check(&t, VERDICT_FAILED, CODE_PROVIDER_ERROR);
 }
 
@@ -188,11 +209,18 @@ static void test_without_a_sender(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sent),        cmocka_unit_test(test_permanent),
-        cmocka_unit_test(test_credentials), cmocka_unit_test(test_throttled),
-        cmocka_unit_test(test_retry),       cmocka_unit_test(test_the_last_attempt),
-        cmocka_unit_test(test_age_and_end), cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_cautious),    cmocka_unit_test(test_without_a_sender),
+        cmocka_unit_test(test_sent),
+        cmocka_unit_test(test_permanent),
+        cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_throttled),
+        cmocka_unit_test(test_throttled_for_too_long),
+        cmocka_unit_test(test_retry),
+        cmocka_unit_test(test_the_last_attempt),
+        cmocka_unit_test(test_age_and_end),
+        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_age_of_a_scheduled_one),
+        cmocka_unit_test(test_cautious),
+        cmocka_unit_test(test_without_a_sender),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
 /* Looking up leads and templates in a Redis of the test's own. */
 #include "../io/unit.h"
 
-#include "redis_server.h"
 #include "directory.h"
 #include "loop.h"
+#include "redis_server.h"
 #include "template_store.h"
 #include "text.h"
 
