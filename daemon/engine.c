@@ -267,6 +267,7 @@ static void on_renewed(int64_t until_us, int64_t next_due_us, void *arg)
 
     dispatch_set_lease(e->dispatch, until_us - e->live->config->lease_ms * 1000 / 3);
     dispatch_due_at(e->dispatch, next_due_us);
+    intake_nudge(e->intake);
 }
 
 static void close_stages(struct engine *e)

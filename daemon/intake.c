@@ -16,6 +16,7 @@ struct intake_stage {
     size_t max_bytes, max_job;
     uint64_t tag;
     bool open, taking, handed_out;
+    bool asleep; /* the doorbell is armed */
 };
 
 static void take(struct intake_stage *in);
@@ -28,6 +29,7 @@ static void on_taken(enum store_status st, const struct store_raw *jobs, size_t 
     switch (st) {
     case STORE_OK:
         if (count == 0) {
+            in->asleep = true;
             doorbell_arm(in->bell);
             return;
         }
@@ -59,7 +61,10 @@ static void take(struct intake_stage *in)
 
 static void on_ring(void *arg)
 {
-    take(arg);
+    struct intake_stage *in = arg;
+
+    in->asleep = false;
+    take(in);
 }
 
 static void on_again(void *arg)
@@ -102,6 +107,12 @@ void intake_set_open(struct intake_stage *in, bool open)
 {
     in->open = open;
     take(in);
+}
+
+void intake_nudge(struct intake_stage *in)
+{
+    if (!in->asleep)
+        take(in);
 }
 
 void intake_continue(struct intake_stage *in)

@@ -23,6 +23,9 @@ void intake_set_config(struct intake_stage *in, const struct config *c);
 
 /* Opens or closes the intake. Closing does not undo a take under way: its jobs still come. */
 void intake_set_open(struct intake_stage *in, bool open);
+/* Takes again unless something is under way or the doorbell is awaited: a take that was fenced by a
+ * lease which had run out and was then renewed after all left it standing. */
+void intake_nudge(struct intake_stage *in);
 /* The batch handed out was accepted or given back. */
 void intake_continue(struct intake_stage *in);
 bool intake_is_busy(const struct intake_stage *in); /* a take or a batch is under way */
