@@ -41,10 +41,10 @@ static void throttle(const struct attempt *t, int64_t now_ms, struct verdict *v)
     const struct sender *s = t->sender != NULL ? t->sender : &nobody;
     const struct outcome *o = &t->outcome;
     int64_t delay = o->retry_after_ms > 0 ? o->retry_after_ms : THROTTLE_DEFAULT_MS;
+    int64_t due = now_ms + delay, expires = t->message.expires_at;
 
-    if (backoff_is_over(0, 1, age_begins(&t->message), s->retry_max_age_ms, t->message.expires_at,
-                        now_ms + delay)) {
-        fail(v, CODE_RATE_LIMITED);
+    if (backoff_is_over(0, 1, age_begins(&t->message), s->retry_max_age_ms, expires, due)) {
+        fail(v, expires != 0 && due >= expires ? CODE_EXPIRED : CODE_RATE_LIMITED);
         return;
     }
     v->kind = o->throttle == THROTTLE_RECIPIENT ? VERDICT_WAIT : VERDICT_THROTTLED;

@@ -101,7 +101,7 @@ static void test_throttled_for_too_long(void **state)
 
     (void)state;
     t.message.expires_at = t.message.queued_at + 1;
-    check(&t, VERDICT_FAILED, CODE_RATE_LIMITED);
+    check(&t, VERDICT_FAILED, CODE_EXPIRED);
 }
 
 static void test_retry(void **state)
