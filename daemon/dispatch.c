@@ -133,15 +133,20 @@ static unsigned room(const struct dispatch_stage *d)
     return free_transfers > reserved ? free_transfers - reserved : 0;
 }
 
+/* How late a capped send may begin. Redis' clock may be later than we take it to be, which counts
+ * as lateness; but a Redis so far away that this is all of it must not stop the sending. */
 static int64_t jitter_us(const struct dispatch_stage *d)
 {
-    return d->live->config->slot_jitter_ms * 1000;
+    int64_t jitter = d->live->config->slot_jitter_ms * 1000;
+    int64_t spread = store_clock_spread_us(d->store);
+
+    return jitter - (spread < jitter / 2 ? spread : jitter / 2);
 }
 
 /* True if what was claimed may not start any more: the time for it has passed meanwhile. */
 static bool has_passed(const struct dispatch_stage *d, const struct attempt *t)
 {
-    int64_t now = loop_now_us(d->loop);
+    int64_t now = clock_mono_us();
 
     return !d->open || now >= d->lease_until_us || (t->capped && now - t->slot.key > jitter_us(d));
 }
@@ -161,10 +166,10 @@ void dispatch_prepared(struct dispatch_stage *d, struct attempt *t, bool ok)
 /* Begins every slot that has come; gives back those that were missed. */
 static void begin_slots(struct dispatch_stage *d)
 {
-    int64_t now = loop_now_us(d->loop);
     struct heap_node *node;
+    int64_t now; /* read for each: the turn's time does not see how long the turn takes */
 
-    while ((node = heap_min(&d->slots)) != NULL && node->key <= now) {
+    while ((node = heap_min(&d->slots)) != NULL && node->key <= (now = clock_mono_us())) {
         struct attempt *t = LIST_ENTRY(node, struct attempt, slot);
         bool late = now - node->key > jitter_us(d);
 

@@ -246,6 +246,7 @@ static void on_registered(int64_t until_us, void *arg)
     struct engine *e = arg;
 
     e->registered = true;
+    e->told_down = false;
     log_line(e->log, LOG_LVL_INFO, "registered", "worker %s", store_worker_id(e->store));
     publish_quota(e);
     record_resume(e->record);
@@ -314,8 +315,6 @@ static void on_link(bool up, const char *why, void *arg)
     struct engine *e = arg;
 
     if (up) {
-        log_line(e->log, LOG_LVL_INFO, "redis_up", "connected");
-        e->told_down = false;
         recover_register(e->recover);
         return;
     }

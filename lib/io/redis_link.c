@@ -173,6 +173,15 @@ static void link_lost(struct redis_link *l, const char *why, bool free_context)
     link_release(l);
 }
 
+void redis_link_drop(struct redis_link *l, const char *why)
+{
+    if (l->state != LINK_UP)
+        return;
+    link_lost(l, why, true);
+    if (l->state == LINK_WAITING)
+        timer_set_us(l->timer, l->opts.backoff_max_ms * 1000);
+}
+
 /* ---- commands ---- */
 
 static void command_watch(struct redis_link *l)

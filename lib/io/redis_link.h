@@ -53,6 +53,11 @@ enum sq_err redis_link_command(struct redis_link *l, redis_reply_cb cb, void *ar
  * after a reconnect. A link that subscribes sends no other command. */
 void redis_link_subscribe(struct redis_link *l, const char *channel, redis_reply_cb cb, void *arg);
 
+/* Gives this connection up: what is pending is answered with NULL, and the address is resolved and
+ * connected to anew after the longest back-off. For a Redis that answers but is of no use any more
+ * (a failover made it a replica). May be called in a reply's callback. */
+void redis_link_drop(struct redis_link *l, const char *why);
+
 size_t redis_link_pending(const struct redis_link *l); /* unanswered commands */
 
 #endif

@@ -31,13 +31,25 @@ static const struct {
     [SCRIPT_LEAVE] = {"leave", script_leave, sizeof(script_leave) - 1},
 };
 
+/* A script that Redis cannot compile (another Lua, a function renamed away) never gets into its
+ * cache: calling it over and over would be all that this daemon does. */
+static void on_loaded(struct redisReply *reply, void *arg)
+{
+    struct store *s = arg;
+
+    if (!reply_is_error(reply))
+        return;
+    s->scripts_refused = true;
+    snprintf(s->error, sizeof(s->error), "SCRIPT LOAD refused: %s", reply_error(reply));
+}
+
 static void load_scripts(struct store *s)
 {
     for (int i = 0; i < SCRIPT_COUNT; i++) {
         const char *argv[] = {"SCRIPT", "LOAD", scripts[i].text};
         const size_t lens[] = {6, 4, scripts[i].len};
 
-        if (redis_link_command(s->link, NULL, NULL, 3, argv, lens) != SQ_OK)
+        if (redis_link_command(s->link, on_loaded, s, 3, argv, lens) != SQ_OK)
             return; /* the link's end will be reported */
     }
 }
@@ -151,17 +163,20 @@ const char *store_worker_id(const struct store *s)
     return s->worker_id;
 }
 
-void store_see_clock(struct store *s, int64_t redis_us)
+void store_see_clock(struct store *s, const struct store_call *call, int64_t redis_us)
 {
     if (redis_us > 0)
-        s->clock_offset_us = redis_us - clock_mono_us();
+        clock_offset_see(&s->clock, redis_us, call->sent_us, clock_mono_us());
 }
 
 int64_t store_now_us(const struct store *s)
 {
-    if (s->clock_offset_us == 0)
-        return clock_wall_ms() * 1000;
-    return clock_mono_us() + s->clock_offset_us;
+    return s->clock.known ? clock_mono_us() + s->clock.low : clock_wall_ms() * 1000;
+}
+
+int64_t store_clock_spread_us(const struct store *s)
+{
+    return clock_offset_spread_us(&s->clock);
 }
 
 int64_t store_now_ms(const struct store *s)
@@ -222,6 +237,14 @@ void args_begin(struct store *s, enum script script)
 
 /* --- sorting its answer --- */
 
+/* After a failover the old primary is a replica, or is being loaded: another connection, by name,
+ * may find the new one. Nothing ran. */
+static bool is_of_no_use(const char *error)
+{
+    return text_starts(error, "READONLY") || text_starts(error, "LOADING") ||
+           text_starts(error, "MASTERDOWN");
+}
+
 static enum store_status reply_status(struct store *s, const struct redisReply *r)
 {
     const char *word;
@@ -232,8 +255,15 @@ static enum store_status reply_status(struct store *s, const struct redisReply *
         const char *text = reply_error(r);
 
         if (text_starts(text, "NOSCRIPT")) {
+            bool refused = s->scripts_refused;
+
+            s->scripts_refused = false;
             load_scripts(s);
-            return STORE_AGAIN;
+            return refused ? STORE_ERROR : STORE_AGAIN;
+        }
+        if (is_of_no_use(text)) {
+            redis_link_drop(s->link, text);
+            return STORE_LOST;
         }
         snprintf(s->error, sizeof(s->error), "%s", text);
         return STORE_ERROR;
@@ -267,8 +297,12 @@ enum sq_err args_send(struct store *s, enum script script, store_deliver deliver
     if (!store_is_up(s))
         return SQ_ERR_STATE;
     call = mem_alloc(sizeof(*call));
-    *call =
-        (struct store_call){.store = s, .script = script, .deliver = deliver, .cb = cb, .arg = arg};
+    *call = (struct store_call){.store = s,
+                                .script = script,
+                                .deliver = deliver,
+                                .cb = cb,
+                                .arg = arg,
+                                .sent_us = clock_mono_us()};
     CRASH_POINT(scripts[script].name, ".before");
     err = redis_link_command(s->link, on_reply, call, (int)s->args.count, s->args.v, s->args.len);
     if (err != SQ_OK)

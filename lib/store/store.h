@@ -51,9 +51,12 @@ bool store_is_up(const struct store *s);
 void store_set_settings(struct store *s, const struct store_settings *settings);
 const char *store_error(const struct store *s); /* words of the last STORE_ERROR */
 const char *store_worker_id(const struct store *s);
-/* Redis' clock as last seen plus the monotonic time since; this host's clock before that. */
+/* Redis' clock, at the earliest that its answers allow (clock_offset.h); this host's clock before
+ * the first one. */
 int64_t store_now_ms(const struct store *s);
 int64_t store_now_us(const struct store *s);
+/* How much later than that it may be. */
+int64_t store_clock_spread_us(const struct store *s);
 
 /* --- recover: register, renew, bring back what dead workers held --- */
 

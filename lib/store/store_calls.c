@@ -139,7 +139,7 @@ static void deliver_claim(struct store *s, struct store_call *call, enum store_s
         c.next_us = reply_int(reply_at(r, 2), 0);
         c.unknown_senders = reply_count(reply_at(r, 3)) > 0;
         c.count = n > CLAIM_HEAD ? (n - CLAIM_HEAD) / CLAIM_ITEM : 0;
-        store_see_clock(s, c.now_us);
+        store_see_clock(s, call, c.now_us);
     }
     if (c.count > 0) {
         items = mem_alloc(c.count * sizeof(*items));

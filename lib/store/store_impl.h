@@ -3,6 +3,7 @@
 #define SENDQ_STORE_STORE_IMPL_H
 
 #include "buf.h"
+#include "clock_offset.h"
 #include "redis_reply.h"
 #include "store.h"
 
@@ -39,7 +40,8 @@ struct store {
     struct args args;
     char sha[SCRIPT_COUNT][41];
     char error[256];
-    int64_t clock_offset_us; /* Redis' clock minus the monotonic clock; 0 = not seen yet */
+    bool scripts_refused;      /* since the last NOSCRIPT; `error` says why */
+    struct clock_offset clock; /* Redis' clock minus the monotonic clock */
 };
 
 /* One script call under way. The typed callback is kept in `cb` and called by `deliver`. */
@@ -53,6 +55,7 @@ struct store_call {
     store_deliver deliver;
     void (*cb)(void); /* cast back by deliver */
     void *arg;
+    int64_t sent_us; /* monotonic */
 };
 
 /* Begins a call: EVALSHA <sha> 1 <prefix> and the arguments common to all scripts. */
@@ -64,7 +67,7 @@ void args_int(struct store *s, int64_t v);
 enum sq_err args_send(struct store *s, enum script script, store_deliver deliver, void (*cb)(void),
                       void *arg) SQ_MUST_CHECK;
 
-/* Notes Redis' time from a reply. */
-void store_see_clock(struct store *s, int64_t redis_us);
+/* Notes Redis' time from the answer to a call. */
+void store_see_clock(struct store *s, const struct store_call *call, int64_t redis_us);
 
 #endif

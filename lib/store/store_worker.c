@@ -27,7 +27,7 @@ static void deliver_recover(struct store *s, struct store_call *call, enum store
         size_t n = reply_count(r);
 
         buf_clear(&s->retire);
-        store_see_clock(s, reply_int(reply_at(r, 1), 0));
+        store_see_clock(s, call, reply_int(reply_at(r, 1), 0));
         out.next_us = reply_int(reply_at(r, 2), 0);
         out.jobs = (unsigned)reply_int(reply_at(r, 3), 0);
         out.messages = (unsigned)reply_int(reply_at(r, 4), 0);

@@ -224,3 +224,19 @@ def test_eviction_is_warned_about(stand, policy):
                           or "maxmemory-policy" in x], lambda: daemon.log(), timeout=5)
     finally:
         stand.redis.config_set("maxmemory-policy", "noeviction")
+
+
+def test_demoted_to_a_replica(stand):
+    """After a failover the old primary answers READONLY: another connection may find the new one,
+    so this one is given up, told once, and sending resumes when somebody takes writes again."""
+    daemon = stand.daemon(config_of(stand)).start()
+    stand.redis.replicaof("127.0.0.1", "1")
+    wait_for(lambda: daemon.log_lines("event=redis_down"), lambda: daemon.log())
+    connections = stand.redis.info("stats")["total_connections_received"]
+    wait_for(lambda: stand.redis.info("stats")["total_connections_received"] > connections,
+             "it connects anew")
+    assert len(daemon.log_lines("event=redis_down")) == 1, daemon.log()
+    stand.redis.replicaof("no", "one")
+    (message_id,) = stand.push(envelope())
+    stand.wait_final([message_id])
+    assert daemon.stop() == 0

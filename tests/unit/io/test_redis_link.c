@@ -62,6 +62,25 @@ static void test_error_reply_is_passed_on(void **state)
     assert_string_equal(f->states, "u");
 }
 
+static void test_dropped(void **state)
+{
+    struct fixture *f = *state;
+
+    f->opts.backoff_max_ms = 20;
+    open_link(f);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(SEND(f, "BLPOP", "nothing", "0"), SQ_OK);
+    redis_link_drop(f->link, "of no use");
+    assert_int_equal(f->nulls, 3);
+    assert_string_equal(f->why, "of no use");
+    redis_link_drop(f->link, "twice does nothing");
+    run_until(f, 'u');
+    assert_string_equal(f->states, "udu");
+    assert_int_equal(SEND(f, "PING"), SQ_OK);
+    run_for(f, 1);
+    assert_false(f->error);
+}
+
 static void on_late(void *arg)
 {
     struct fixture *f = arg;
@@ -366,6 +385,7 @@ int main(void)
         TEST(test_wrong_password, setup_password),
         TEST(test_missing_password, setup_password),
         TEST(test_error_reply_is_passed_on, setup),
+        TEST(test_dropped, setup),
         TEST(test_waits_for_a_server_that_is_not_there, setup),
         TEST(test_killed_server, setup),
         TEST(test_overdue_command_drops_the_link, setup),

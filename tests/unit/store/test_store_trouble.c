@@ -435,6 +435,23 @@ static void test_refused_writes(void **state)
     assert_string_equal(buf_str(&r->a->raws), "2:raw");
 }
 
+/* Scripts that Redis will not load never run: told as an error, not tried without end. */
+static void test_refused_scripts(void **state)
+{
+    struct store_rig *r = *state;
+
+    REDIS(r->g, "LPUSH", "t:jobs", "raw");
+    REDIS(r->g, "ACL", "SETUSER", "default", "-script|load");
+    REDIS(r->g, "SCRIPT", "FLUSH");
+    assert_int_equal(worker_take(r->a, 1, 1), STORE_AGAIN);
+    assert_int_equal(worker_take(r->a, 1, 1), STORE_ERROR);
+    assert_non_null(strstr(store_error(r->a->store), "SCRIPT LOAD refused: NOPERM"));
+    REDIS(r->g, "ACL", "SETUSER", "default", "+script|load");
+    while (worker_take(r->a, 1, 1) != STORE_OK)
+        assert_null(strstr(buf_str(&r->a->raws), "raw"));
+    assert_string_equal(buf_str(&r->a->raws), "2:raw");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +467,7 @@ int main(void)
         STORE_TEST(test_sending_goes_on_without_memory),
         STORE_TEST(test_empty_cache),
         STORE_TEST(test_refused_writes),
+        STORE_TEST(test_refused_scripts),
     };
 
     return STORE_TESTS_RUN(tests);
