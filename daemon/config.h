@@ -28,6 +28,7 @@ struct config {
     int64_t events_max, timeline_max; /* entries: 100000, 1000 */
     int64_t lease_ms;                 /* 30s: a worker that is silent for this long is dead */
     unsigned take_batch, claim_batch, record_batch; /* 64 */
+    unsigned max_deaths;                            /* 5 */
     size_t take_bytes;                              /* 8 MiB: raw bytes per take */
     unsigned quantum;                               /* 64: messages per sender and turn */
     unsigned max_in_flight;                         /* 256 transfers */

@@ -50,6 +50,9 @@ static const struct setting root_settings[] = {
      .max = 256 * MIB,
      .help = "Raw bytes taken per script call (a larger job comes alone): bounds memory and the "
              "time Redis is blocked by copying"},
+    {"intake.max_deaths", "5", .type = SETTING_INT, CONF(max_deaths), .min = 3, .max = 1000,
+     .help = "A raw job that this many workers died with goes to `NS:rejected`. From the second "
+             "death on it is taken alone, so that only the one that kills them gets this far"},
     {"claim.batch", "64", .type = SETTING_INT, CONF(claim_batch), .min = 1, .max = 4096,
      .help = "Messages claimed per script call: as for intake.batch"},
     {"claim.quantum", "64", .type = SETTING_INT, CONF(quantum), .min = 1, .max = 4096,

@@ -28,6 +28,8 @@
 
 /* How often an unfinished drain is looked at, besides at every event that could end it. */
 #define DRAIN_LOOK_US 50000
+/* Before limits that Redis refused are written again. */
+#define PUBLISH_PAUSE_US 1000000
 /* A problem of the same kind is told once in this time. */
 #define REPEAT_US 10000000
 
@@ -48,6 +50,7 @@ struct engine {
     struct recover_stage *recover;
     struct timer *drain_timer;
     struct after *drain_look;
+    struct timer *publish_again;
     void (*ready)(void *arg);
     void (*drained)(void *arg);
     void *arg;
@@ -212,12 +215,23 @@ static void on_published(enum store_status st, void *arg)
 {
     struct engine *e = arg;
 
-    if (st == STORE_AGAIN)
+    if (st == STORE_AGAIN) {
         publish_quota(e);
-    else if (st == STORE_ERROR)
+    } else if (st == STORE_ERROR) {
+        /* Most likely Redis has no memory to spare: the old limits hold until it takes the new. */
         on_problem(store_error(e->store), e);
-    else if (st == STORE_OK)
+        timer_set_us(e->publish_again, PUBLISH_PAUSE_US);
+    } else if (st == STORE_OK) {
         dispatch_poke(e->dispatch);
+    }
+}
+
+static void on_publish_again(void *arg)
+{
+    struct engine *e = arg;
+
+    if (e->registered)
+        publish_quota(e);
 }
 
 static void on_unknown_senders(void *arg)
@@ -438,6 +452,7 @@ struct engine *engine_new(struct loop *loop, struct log *log, struct config *con
     attempts_init(&e->attempts);
     e->drain_timer = timer_new(loop, look_at_drain, e);
     e->drain_look = after_new(loop, look_at_drain, e);
+    e->publish_again = timer_new(loop, on_publish_again, e);
     new_store(e, addr);
     new_stages(e, addr);
     apply_settings(e);
@@ -463,6 +478,7 @@ void engine_free(struct engine *e)
     attempts_done(&e->attempts);
     timer_free(e->drain_timer);
     after_free(e->drain_look);
+    timer_free(e->publish_again);
     live_config_unref(e->live);
     free(e);
 }

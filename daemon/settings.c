@@ -19,6 +19,7 @@ void settings_apply(const struct config *c, struct store *s)
         .reply_ms = c->reply_ttl_ms,
         .stats_ms = c->stats_retention_ms,
         .rejected_ms = c->rejected_retention_ms,
+        .max_deaths = c->max_deaths,
         .lease_ms = c->lease_ms,
         .keep_content = c->keep_content,
     };

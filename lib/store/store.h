@@ -28,6 +28,7 @@ struct store_settings {
     const char *events; /* "final", "all", "off" */
     int64_t events_max, timeline_max;
     int64_t retention_ms, idempotency_ms, reply_ms, stats_ms, rejected_ms, lease_ms;
+    int64_t max_deaths; /* of workers that held a raw job: then it is refused */
     bool keep_content;
 };
 

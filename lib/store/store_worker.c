@@ -69,6 +69,7 @@ static enum sq_err send_recover(struct store *s, bool fresh, const struct store_
     }
     args_int(s, s->settings.rejected_ms);
     args_int(s, s->settings.retention_ms);
+    args_int(s, s->settings.max_deaths);
     return args_send(s, SCRIPT_RECOVER, deliver_recover, CB(cb), arg);
 }
 

@@ -156,3 +156,36 @@ def test_each_restart_crashes_again(stand):
     stand.daemon(small_config(stand)).start()
     stand.wait_final(load.ids)
     check_all(stand, stand.messages(), rejected=2)
+
+
+def die_with_what_it_took(stand, times):
+    for _ in range(times):
+        daemon = stand.daemon(small_config(stand), {"SENDQ_CRASH": "accept.before:1"})
+        wait_for_the_crash(daemon.start(ready=False), "accept.before")
+
+
+def test_a_job_that_workers_die_with(stand):
+    """Refused with its raw bytes, so that it does not end every worker for ever."""
+    raw = json.dumps(envelope(), ensure_ascii=False).encode()
+    stand.push(raw)
+    die_with_what_it_took(stand, 5)
+    stand.daemon(small_config(stand)).start()
+    (entry,) = stand.wait_rejected(1)
+    assert (entry["raw"], entry["error_code"]) == (raw, "validation_error")
+    assert "5 workers died" in entry["error_message"]
+    (message_id,) = stand.push(envelope())
+    stand.wait_final([message_id])
+    assert stand.redis.hlen(stand.key("suspects")) == 0
+
+
+def test_jobs_beside_one_that_workers_die_with(stand):
+    """Three in a batch, four deaths: each is taken alone then, and none is refused."""
+    ids = stand.push(envelope(), envelope(), envelope())
+    die_with_what_it_took(stand, 2)
+    assert {int(n) for n in stand.redis.hvals(stand.key("suspects"))} <= {1, 2}
+    die_with_what_it_took(stand, 2)
+    stand.daemon(small_config(stand)).start()
+    stand.wait_final(ids)
+    assert not stand.rejected()
+    deaths = sorted(int(n) for n in stand.redis.hvals(stand.key("suspects")))
+    assert sum(deaths) == 8, "one alone met each of the third and fourth death"

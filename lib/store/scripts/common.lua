@@ -95,10 +95,37 @@ local function give_turn(sender)
   return call('ZADD', P .. 'turn', 'NX', int(now_us), sender) == 1
 end
 
+-- A raw job that becomes no message: its bytes, and why.
+local function refuse_raw(raw, code, text)
+  call('XADD', P .. 'rejected', '*', 'raw', raw, 'error_code', code, 'error_message', text, 'at',
+    now_iso)
+  event(true, 'job.rejected', 'error_code', code)
+end
+
+-- How many workers died while they held this raw job unaccepted (hash of SHA-1 by count, forgotten
+-- an hour after the last death): one of a batch may be what kills them.
+local function deaths_of(raw)
+  local n = tell('HGET', P .. 'suspects', redis.sha1hex(raw))
+  return type(n) == 'string' and tonumber(n) or 0
+end
+
+-- Counts one more death. True when that is one too many: the job is refused then.
+local function condemn(raw, max_deaths)
+  local n = tell('HINCRBY', P .. 'suspects', redis.sha1hex(raw), 1)
+  call('PEXPIRE', P .. 'suspects', 3600000)
+  if type(n) ~= 'number' or n < max_deaths then
+    return false
+  end
+  refuse_raw(raw, 'validation_error', int(n) .. ' workers died while they held this job')
+  call('HDEL', P .. 'suspects', redis.sha1hex(raw))
+  return true
+end
+
 -- Puts raw jobs of one worker's claimed list back where they came from, in their order.
 -- The list's first element is its tag, "<batch>:<high>:<normal>:<low>": how many of each.
+-- max_deaths: the worker died, and this many deaths are too many for a job; nothing = it did not.
 -- Returns how many; nothing = a job list has another type: all stays until that is mended.
-local function unclaim(worker)
+local function unclaim(worker, max_deaths)
   local key = P .. 'claimed:' .. worker
   local all = call('LRANGE', key, 0, -1)
   if #all == 0 then
@@ -114,7 +141,9 @@ local function unclaim(worker)
   local first_low = first_normal + tonumber(normal)
   for i = #all, 2, -1 do
     local list = i >= first_low and 'jobs:low' or i >= first_normal and 'jobs' or 'jobs:high'
-    call('RPUSH', P .. list, all[i])
+    if not max_deaths or not condemn(all[i], max_deaths) then
+      call('RPUSH', P .. list, all[i])
+    end
   end
   call('DEL', key)
   return #all - 1

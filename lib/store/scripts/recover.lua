@@ -1,7 +1,8 @@
 -- recover: renews this worker's lease, and brings back what dead workers held. Any worker runs it.
 -- ARGV: 4 lease ms, 5 worker name, 6 'new' (register) | 'beat', 7 earlier identities of this very
 -- process to retire, separated by spaces, 8 how many leases to keep from them, then id and fence of
--- each; then the count of worker fields and field value ...; then retention ms of rejected and of dead.
+-- each; then the count of worker fields and field value ...; then retention ms of rejected and of
+-- dead, and how many workers' deaths are too many for a raw job.
 -- Returns {'ok', now_us, next_us, recovered jobs, recovered messages, adopted: id fence attempts
 -- packed ...} or {'fenced'}: another worker declared this one dead; take a new identity.
 --
@@ -31,6 +32,9 @@ tell('ZADD', P .. 'worker_names', int(now + 2 * lease_ms), name)
 tell('ZREMRANGEBYSCORE', P .. 'worker_names', '-inf', int(now))
 i = i + fields + 1
 local rejected_ms, dead_ms = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+local max_deaths = tonumber(ARGV[i + 2])
+-- What one call forgets at most: a mass failure's dead letters all come of age at once.
+local FORGET_MAX = 1000
 
 local jobs, messages, adopted = 0, 0, {}
 
@@ -70,8 +74,8 @@ end
 -- Puts a worker's claimed batch back, and forgets the worker when nothing of it is left. Until then
 -- it stands among the workers with the score 0, which no beat renews: it would go on with leases
 -- half of which are gone.
-local function bury(worker, drained)
-  local back = unclaim(worker)
+local function bury(worker, drained, died)
+  local back = unclaim(worker, died and max_deaths)
   jobs = jobs + (back or 0)
   if back and drained then
     call('ZREM', workers, worker)
@@ -93,17 +97,20 @@ local function retire(old)
     end
   end
   call('DEL', key)
-  bury(old, true)
+  bury(old, true, false)
 end
 
 for old in string.gmatch(ARGV[7], '%S+') do
   retire(old)
 end
 for _, dead in ipairs(call('ZRANGEBYSCORE', workers, '-inf', int(now), 'LIMIT', 0, 4)) do
-  bury(dead, drain(dead, 128))
+  bury(dead, drain(dead, 128), true)
 end
-tell('XTRIM', P .. 'rejected', 'MINID', '~', int(now - rejected_ms))
-tell('ZREMRANGEBYSCORE', P .. 'dead', '-inf', int(now - dead_ms))
+tell('XTRIM', P .. 'rejected', 'MINID', '~', int(now - rejected_ms), 'LIMIT', FORGET_MAX)
+local old = tell('ZRANGEBYSCORE', P .. 'dead', '-inf', int(now - dead_ms), 'LIMIT', 0, FORGET_MAX)
+if #old > 0 then
+  call('ZREM', P .. 'dead', unpack(old))
+end
 if jobs + messages > 0 then
   call('PUBLISH', P .. 'bell', 'recovered')
 end

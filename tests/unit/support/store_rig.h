@@ -324,6 +324,7 @@ static inline int store_rig_setup(void **state)
                                           .reply_ms = 3600000,
                                           .stats_ms = INT64_C(90) * 86400000,
                                           .rejected_ms = 7 * 86400000,
+                                          .max_deaths = 5,
                                           .lease_ms = 30000};
     rig_begin(r->g);
     *state = r;
