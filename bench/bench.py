@@ -3,10 +3,12 @@
   single  N e-mail jobs: messages/s, CPU per message of sendqd and Redis, beside the bare loop
   queue   cost per message with N and with 10 N jobs waiting
   idle    CPU of an idle sendqd, and how fast a job leaves an idle one
+  formats CPU of parsing, checking and answering a 600-byte job of each format, in process
 
 sendqd and floor_curl run on CPU 0, nginx, Redis and this program on CPU 1. Machines get faster and
 slower by the minute: only rates of one interleaved run may be compared, so ratios are what counts.
-Prints a table for people and, last, one JSON line. Exits 1 when a message is lost or repeated."""
+Prints a table for people and, last, one JSON line. Exits 1 when a message is lost or repeated,
+or when a format costs more than its bound."""
 import argparse
 import datetime
 import json
@@ -28,6 +30,7 @@ IN_FLIGHT = 64
 BODY_BYTES = 600
 WARM_UP = 500
 SAMPLES = 500
+FORMAT_MAX_US = 20
 
 CONFIG = """
 namespace: {ns}
@@ -263,7 +266,21 @@ def scenario_idle(bench, options):
     }
 
 
-SCENARIOS = {"single": scenario_single, "queue": scenario_queue, "idle": scenario_idle}
+def scenario_formats(bench, _options):
+    argv = ["taskset", "-c", str(CLIENT_CPU), str(bench.rig.bin / "bench_formats")]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=120, check=False)
+    if done.returncode != 0:
+        raise RigError(f"bench_formats: {done.stderr or done.stdout}")
+    costs = json.loads(done.stdout)
+    for name, cost in costs.items():
+        if cost >= FORMAT_MAX_US:
+            raise RigError(f"{name} is {cost}, {FORMAT_MAX_US} and more are too much")
+    return {"body_bytes": BODY_BYTES} | costs | {"max_us": FORMAT_MAX_US}
+
+
+SCENARIOS = {"single": scenario_single, "queue": scenario_queue, "idle": scenario_idle,
+             "formats": scenario_formats}
 
 
 def parse_options(arguments):
