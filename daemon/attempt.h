@@ -25,7 +25,7 @@ void live_config_unref(struct live_config *l); /* NULL is fine */
 /* In life order. A state is also the place that holds the attempt. */
 enum attempt_state {
     ATTEMPT_WAITING,  /* claimed, not begun: in dispatch's queue or slot heap */
-    ATTEMPT_FETCHING, /* its attachments are being fetched */
+    ATTEMPT_FETCHING, /* its contact is looked at again, or its attachments are being fetched */
     ATTEMPT_MARKING,  /* its start mark is being written */
     ATTEMPT_SENDING,  /* in flight, between two steps, or waiting for an access token */
     ATTEMPT_DONE,     /* has an outcome: in record's hands */
@@ -44,9 +44,10 @@ struct attempt {
     int64_t fence;
     bool capped; /* must start within its slot's jitter */
     bool suppressed;
-    bool unreadable;  /* what is stored is not a message of ours */
-    bool refund;      /* the request definitely never left */
-    int64_t begun_us; /* monotonic; 0 = not begun */
+    bool unreadable;   /* what is stored is not a message of ours */
+    bool refund;       /* the request definitely never left */
+    bool consent_seen; /* its contact's opt-outs were looked at again */
+    int64_t begun_us;  /* monotonic; 0 = not begun */
     struct progress progress;
     struct request request;
     struct buf token;           /* access token of the step in hand, where the provider wants one */

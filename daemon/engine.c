@@ -2,7 +2,8 @@
  *
  *   intake -> accept -> [Redis: ready queues] -> dispatch -> transfer -> record
  *             |    ^                               |    ^
- *             |    |                               fetch: attachments, where bytes are needed
+ *             |    |                               consent, fetch: opt-outs of what has waited;
+ *             |    |                               attachments where bytes are needed
  *             resolve: contacts and templates, for the jobs that need them
  *                 recover keeps the worker's lease and brings back what dead workers held
  *
@@ -12,6 +13,7 @@
 #include "engine.h"
 
 #include "accept.h"
+#include "consent.h"
 #include "dispatch.h"
 #include "fetch.h"
 #include "intake.h"
@@ -44,6 +46,7 @@ struct engine {
     struct resolve_stage *resolve;
     struct accept_stage *accept;
     struct dispatch_stage *dispatch;
+    struct consent_stage *consent;
     struct fetch_stage *fetch;
     struct transfer_stage *transfer;
     struct record_stage *record;
@@ -142,10 +145,7 @@ static bool on_prepare(struct attempt *t, void *arg)
 {
     struct engine *e = arg;
 
-    if (!fetch_is_needed(e->fetch, t))
-        return false;
-    fetch_begin(e->fetch, t);
-    return true;
+    return consent_begin(e->consent, t) || fetch_begin(e->fetch, t);
 }
 
 static void on_prepared(struct attempt *t, bool ok, void *arg)
@@ -178,7 +178,6 @@ static void on_attempt_done(struct attempt *t, void *arg)
     dispatch_due_at(e->dispatch, 0); /* there is room again */
 }
 
-/* A retry or a freed place may be the next thing due. */
 static void on_transfer_warning(const char *text, void *arg)
 {
     struct engine *e = arg;
@@ -186,6 +185,7 @@ static void on_transfer_warning(const char *text, void *arg)
     log_line(e->log, LOG_LVL_WARN, "token", "%s", text);
 }
 
+/* A retry or a freed place may be the next thing due. */
 static void on_recorded(int64_t next_us, void *arg)
 {
     struct engine *e = arg;
@@ -430,6 +430,7 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
     e->directory = directory_redis_new(e->store);
     e->resolve = resolve_new(e->loop, e->store, e->directory, &resolve);
     e->dispatch = dispatch_new(e->loop, e->store, &e->attempts, &dispatch);
+    e->consent = consent_new(e->loop, e->store, e->directory, on_prepared, e);
     e->fetch = fetch_new(e->loop, c, on_prepared, e);
     e->transfer = transfer_new(e->loop, c, &transfer);
     e->record = record_new(e->loop, e->store, &e->attempts, e->log, &record);
@@ -469,6 +470,7 @@ void engine_free(struct engine *e)
     store_close(e->store);
     intake_free(e->intake);
     resolve_free(e->resolve);
+    consent_free(e->consent);
     directory_free(e->directory);
     accept_free(e->accept);
     dispatch_free(e->dispatch);

@@ -136,7 +136,7 @@ static bool any_missing(const struct attempt *t)
     return false;
 }
 
-bool fetch_is_needed(struct fetch_stage *s, struct attempt *t)
+static bool is_needed(struct fetch_stage *s, struct attempt *t)
 {
     if (t->message.attachment_count == 0 || !any_missing(t))
         return false;
@@ -354,7 +354,8 @@ static void run(void *arg)
         after_request(s->after);
 }
 
-void fetch_begin(struct fetch_stage *s, struct attempt *t)
+/* Fails what is one too many; else it has its turn. */
+static void admit(struct fetch_stage *s, struct attempt *t)
 {
     struct visit *v = mem_zalloc(sizeof(*v));
 
@@ -372,6 +373,14 @@ void fetch_begin(struct fetch_stage *s, struct attempt *t)
     }
     v->files = files_new(t->message.attachment_count);
     wait_turn(v);
+}
+
+bool fetch_begin(struct fetch_stage *s, struct attempt *t)
+{
+    if (!is_needed(s, t))
+        return false;
+    admit(s, t);
+    return true;
 }
 
 /* --- life --- */

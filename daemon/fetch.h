@@ -13,10 +13,9 @@ struct fetch_stage *fetch_new(struct loop *loop, const struct config *c,
                               void (*done)(struct attempt *t, bool ok, void *arg), void *arg);
 void fetch_free(struct fetch_stage *s); /* done is not called any more; NULL is fine */
 
-/* True if something must be fetched first. What was kept is used: then it is false. */
-bool fetch_is_needed(struct fetch_stage *s, struct attempt *t);
-/* The attempt is this stage's until done. */
-void fetch_begin(struct fetch_stage *s, struct attempt *t);
+/* True if something must be fetched first: the attempt is this stage's until done. What was kept is
+ * used: then it is false. */
+bool fetch_begin(struct fetch_stage *s, struct attempt *t);
 /* The attempt goes back unsent, because its slot passed meanwhile: what was fetched for it is kept
  * for a while, for its next slot. */
 void fetch_keep(struct fetch_stage *s, struct attempt *t);

@@ -9,12 +9,17 @@ static bool respects_opt_outs(const struct message *m)
     return m->type != TYPE_TRANSACTIONAL || m->text[MSG_SUBTYPE_ID];
 }
 
+bool fill_watches_opt_outs(const struct message *m)
+{
+    return m->text[MSG_CONTACT_ID] && respects_opt_outs(m);
+}
+
 bool fill_needs_contact(const struct job *j)
 {
     const struct message *m = &j->message;
 
     return j->needs_contact || j->recipient_contact ||
-           (m->text[MSG_CONTACT_ID] && (m->text[MSG_TEMPLATE_ID] || respects_opt_outs(m)));
+           (m->text[MSG_CONTACT_ID] && m->text[MSG_TEMPLATE_ID]) || fill_watches_opt_outs(m);
 }
 
 bool fill_needs_template(const struct job *j)
@@ -62,6 +67,12 @@ static void check_opt_out(struct message *m, const char *id, const struct fill_c
         refusal_set(m, CODE_SUPPRESSED, "contact %s opted out of subtype %s", id, subtype);
 }
 
+void fill_opt_outs(struct message *m, const struct fill_contact *contact)
+{
+    if (m->text[MSG_CONTACT_ID])
+        check_opt_out(m, m->text[MSG_CONTACT_ID], contact);
+}
+
 /* --- texts --- */
 
 static void nothing(void *ctx, const char *field, struct filter_field *ret)
@@ -102,8 +113,7 @@ void fill_job(struct job *j, const struct fill_in *in)
     struct message *m = &j->message;
 
     set_recipient(j, &in->recipient);
-    if (m->text[MSG_CONTACT_ID])
-        check_opt_out(m, m->text[MSG_CONTACT_ID], &in->contact);
+    fill_opt_outs(m, &in->contact);
     if (j->recipient_contact)
         check_opt_out(m, j->recipient_contact, &in->recipient);
     fill_texts(m, in);

@@ -34,4 +34,9 @@ bool fill_needs_template(const struct job *j);
  * names a subtype: what one can unsubscribe from is not transactional. */
 void fill_job(struct job *j, const struct fill_in *in);
 
+/* True if opt-outs of MSG_CONTACT_ID may forbid the message: they may come while it waits. */
+bool fill_watches_opt_outs(const struct message *m);
+/* Looks at them once more: notes in the message what now stands against sending it. */
+void fill_opt_outs(struct message *m, const struct fill_contact *contact);
+
 #endif

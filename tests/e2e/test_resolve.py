@@ -136,6 +136,27 @@ def test_an_address_in_the_job_does_not_pass_an_opt_out(stand):
     assert (m["status"], m["error_code"]) == ("failed", "suppressed")
 
 
+def later(contact, message_type="MARKETING"):
+    return typed(message_type, contact) | {"scheduled_at": time.time() + 1.5}
+
+
+@pytest.mark.parametrize("limits", [{}, {"limits": {"rate": "50/s"}}])
+def test_an_opt_out_that_came_while_the_message_waited(stand, limits):
+    put_lead(stand, "c1", email="a@example.com")
+    put_lead(stand, "c2", email="a@example.com")
+    stand.start([stand.sender(**limits)])
+    ids = stand.push(later("c1"), later("c2"), later("c1", "TRANSACTIONAL"))
+    for i in ids:
+        stand.wait_status(i, "scheduled")
+    put_lead(stand, "c1", opted_out=["email"])
+    final = stand.wait_final(ids)
+    out, other, transactional = [final[i] for i in ids]
+    assert (out["status"], out.get("error_code")) == ("failed", "suppressed")
+    assert out["error_message"] == "contact c1 opted out of email"
+    assert other["status"] == transactional["status"] == "sent"
+    assert sorted(stand.sandbox.ids("sandbox")) == sorted(ids[1:])
+
+
 # --- templates ---
 
 
