@@ -187,7 +187,7 @@ def test_stored_files_are_read_below_the_root(stand, tmp_path):
     (tmp_path / "secret").write_text("secret")
     (root / "out").symlink_to("../secret")
     (root / "empty").write_text("")
-    start(stand, attachments={"root": str(root)})
+    daemon = start(stand, attachments={"root": str(root)})
     good, link, missing, empty = final(stand, stored("a/b.txt"), stored("out"), stored("no/such"),
                                        stored("empty"))
     assert good["status"] == "sent"
@@ -197,6 +197,7 @@ def test_stored_files_are_read_below_the_root(stand, tmp_path):
         assert (m["status"], m["error_code"]) == ("failed", "validation_error")
         assert m["error_message"] == f"attachments[0].storage_path: {text}"
     assert len(stand.sandbox.requests("sendgrid")) == 1
+    assert not daemon.log_lines("has no effect")
 
 
 def test_stored_files_come_from_the_base_url(stand, files):
