@@ -24,6 +24,7 @@ const struct ctl_field ctl_message_fields[] = {
     {"provider_message_id", KIND_TEXT},
     {"thread_id", KIND_TEXT},
     {"cost", KIND_TEXT},
+    {"units", KIND_INT},
     {"error_code", KIND_TEXT},
     {"error_message", KIND_TEXT},
     {"metadata", KIND_JSON},

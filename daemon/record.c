@@ -8,6 +8,7 @@
 #include "timefmt.h"
 #include "uuid.h"
 #include "verdict.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ struct entry {
     bool release;
     struct verdict verdict;
     struct buf answer;
+    char units[12];
 };
 
 struct record_stage {
@@ -175,13 +177,24 @@ static enum store_finish_kind finish_kind(const struct entry *e)
     return e->release ? FINISH_RELEASE : kinds[e->verdict.kind];
 }
 
+/* Segments, where the provider or its file counted them. */
+static const char *units_text(struct entry *e)
+{
+    unsigned units = e->attempt->outcome.units;
+
+    e->units[0] = '\0';
+    if (units > 0)
+        snprintf(e->units, sizeof(e->units), "%u", units);
+    return e->units;
+}
+
 static void add_field(struct store_finish *f, const char *name, const char *value)
 {
     if (!text_is_empty(value))
         f->fields[f->field_count++] = (struct store_field){name, value};
 }
 
-static void fill(const struct entry *e, struct store_finish *f)
+static void fill(struct entry *e, struct store_finish *f)
 {
     const struct attempt *t = e->attempt;
     const struct message *m = &t->message;
@@ -207,6 +220,7 @@ static void fill(const struct entry *e, struct store_finish *f)
         add_field(f, "provider_message_id", t->outcome.provider_message_id);
         add_field(f, "thread_id", t->outcome.thread_id);
         add_field(f, "cost", t->outcome.cost);
+        add_field(f, "units", units_text(e));
     } else {
         add_field(f, "error_code", error_code_name(e->verdict.code));
         add_field(f, "error_message", t->outcome.text);
