@@ -46,6 +46,8 @@ static struct flight *flight_new(struct transfer_stage *s, struct attempt *t)
 
 static void end(struct transfer_stage *s, struct attempt *t)
 {
+    if (t->progress.delivered)
+        outcome_fail_midway(&t->outcome);
     t->state = ATTEMPT_DONE;
     s->ops.done(t, s->ops.arg);
 }

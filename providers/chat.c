@@ -159,20 +159,6 @@ enum sq_err chat_check(const struct chat_rule *rule, const struct message *m,
 
 /* --- between the steps --- */
 
-/* Whether a step before this one delivered something. */
-static bool has_delivered(const struct chat_rule *rule, const struct build_ctx *ctx)
-{
-    struct chat_step s;
-
-    for (unsigned i = 0; i < ctx->progress->step; i++) {
-        if (!chat_step_at(rule, ctx->message, i, &s))
-            return false;
-        if (s.kind != CHAT_UPLOAD)
-            return true;
-    }
-    return false;
-}
-
 static void carry(char *to, size_t size, const char *value)
 {
     if (strlen(value) < size)
@@ -186,6 +172,7 @@ static void go_on(const struct build_ctx *ctx, bool uploaded, struct outcome *o)
 
     *next = *ctx->progress;
     next->step++;
+    next->delivered |= !uploaded;
     if (uploaded || !next->value[slot][0])
         carry(next->value[slot], sizeof(next->value[slot]), o->provider_message_id);
     o->kind = OUTCOME_NEXT;
@@ -205,25 +192,8 @@ static void settle_success(const struct chat_rule *rule, const struct build_ctx 
         provider_set_id_text(o, ctx->progress->value[CHAT_CARRY_FIRST]);
 }
 
-void chat_fail_midway(struct outcome *o)
-{
-    char said[sizeof(o->text)];
-
-    memcpy(said, o->text, sizeof(said));
-    if (o->kind == OUTCOME_RETRY || o->kind == OUTCOME_THROTTLED) {
-        o->kind = OUTCOME_UNKNOWN;
-        o->code = CODE_OUTCOME_UNKNOWN;
-    }
-    outcome_set(o, o->kind, o->code, "after a part of it was sent: %s", said);
-}
-
 void chat_settle(const struct chat_rule *rule, const struct build_ctx *ctx, struct outcome *o)
 {
-    if (!ctx->message)
-        return;
-    if (o->kind == OUTCOME_SENT)
+    if (ctx->message && o->kind == OUTCOME_SENT)
         settle_success(rule, ctx, o);
-    if (o->kind == OUTCOME_SENT || o->kind == OUTCOME_NEXT || !has_delivered(rule, ctx))
-        return;
-    chat_fail_midway(o);
 }

@@ -51,10 +51,7 @@ bool chat_step_at(const struct chat_rule *rule, const struct message *m, unsigne
                   struct chat_step *ret);
 /* To be called at the end of classify. A step that worked becomes the next one's beginning: an
  * upload's id (as provider_message_id) is carried on, and the first message's id stays the
- * message's. A later step that did not is unknown where it might be tried again, since a repeat
- * would send what went before it once more: the message's `uncertain` decides. */
+ * message's. */
 void chat_settle(const struct chat_rule *rule, const struct build_ctx *ctx, struct outcome *o);
-/* That last rule alone, for a step that did not work after one that delivered something. */
-void chat_fail_midway(struct outcome *o);
 
 #endif

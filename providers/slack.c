@@ -312,6 +312,12 @@ static bool take(const struct build_ctx *ctx, enum action action, const cJSON *j
     return true;
 }
 
+/* Whether the recipient sees something of it. */
+static bool is_visible(enum action action)
+{
+    return action == ACTION_POST || action == ACTION_COMPLETE;
+}
+
 /* The message's name is its ts; a message of files alone has none, so a file's id stands in. */
 static void succeed(const struct build_ctx *ctx, const struct response *r, enum action action,
                     const cJSON *json, struct outcome *o)
@@ -321,6 +327,7 @@ static void succeed(const struct build_ctx *ctx, const struct response *r, enum 
 
     *next = *ctx->progress;
     next->step++;
+    next->delivered |= is_visible(action);
     if (!take(ctx, action, json, next)) {
         outcome_set(o, OUTCOME_RETRY, CODE_PROVIDER_ERROR,
                     "HTTP %d: the answer lacks what it is for", r->status);
@@ -333,23 +340,10 @@ static void succeed(const struct build_ctx *ctx, const struct response *r, enum 
                                                      : next->value[CARRY_FILE]);
 }
 
-/* Whether an earlier step already showed something to the recipient. */
-static bool has_delivered(const struct build_ctx *ctx)
-{
-    struct step s;
-
-    for (unsigned i = 0; ctx->message && i < ctx->progress->step; i++) {
-        if (step_at(ctx->message, i, &s) &&
-            (s.action == ACTION_POST || s.action == ACTION_COMPLETE))
-            return true;
-    }
-    return false;
-}
-
 /* 200 without "ok": perhaps done, where the step does something that shows. */
 static void judge_unreadable(const struct response *r, enum action action, struct outcome *o)
 {
-    if (action == ACTION_POST || action == ACTION_COMPLETE)
+    if (is_visible(action))
         outcome_set(o, OUTCOME_UNKNOWN, CODE_OUTCOME_UNKNOWN, "HTTP %d: no readable answer",
                     r->status);
     else
@@ -372,8 +366,6 @@ static void slack_classify(const struct build_ctx *ctx, const struct response *r
         judge_unreadable(r, s.action, o);
     else
         meaning_judge(ctx, r, MEANING_TABLE(meanings), json_str(json, "error"), NULL, o);
-    if (o->kind != OUTCOME_SENT && o->kind != OUTCOME_NEXT && has_delivered(ctx))
-        chat_fail_midway(o);
     json_free(json);
 }
 

@@ -170,6 +170,7 @@ static void succeed(const struct build_ctx *ctx, const cJSON *json, struct outco
         return;
     *next = *ctx->progress;
     next->step++;
+    next->delivered = true;
     snprintf(next->value[TELEGRAM_CARRY_FIRST], sizeof(next->value[0]), "%s",
              o->provider_message_id);
     o->kind = OUTCOME_NEXT;
@@ -185,8 +186,6 @@ static void telegram_classify(const struct build_ctx *ctx, const struct response
         succeed(ctx, json, o);
     else if (!migrate(ctx, json, o))
         judge_refusal(ctx, r, json, o);
-    if (o->kind != OUTCOME_SENT && o->kind != OUTCOME_NEXT && call_index(ctx->progress) > 0)
-        chat_fail_midway(o);
     json_free(json);
 }
 

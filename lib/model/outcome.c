@@ -91,6 +91,20 @@ void outcome_set(struct outcome *o, enum outcome_kind kind, enum error_code code
     memcpy(o->text, full, strlen(full) + 1);
 }
 
+void outcome_fail_midway(struct outcome *o)
+{
+    char said[sizeof(o->text)];
+
+    if (o->kind == OUTCOME_SENT || o->kind == OUTCOME_NEXT)
+        return;
+    memcpy(said, o->text, sizeof(said));
+    if (o->kind != OUTCOME_FAILED) {
+        o->kind = OUTCOME_UNKNOWN;
+        o->code = CODE_OUTCOME_UNKNOWN;
+    }
+    outcome_set(o, o->kind, o->code, "after a part of it was sent: %s", said);
+}
+
 void outcome_reset(struct outcome *o)
 {
     o->kind = OUTCOME_SENT;
@@ -105,6 +119,7 @@ void outcome_reset(struct outcome *o)
 void progress_reset(struct progress *p)
 {
     p->step = 0;
+    p->delivered = false;
     for (unsigned i = 0; i < sizeof(p->value) / sizeof(p->value[0]); i++)
         p->value[i][0] = '\0';
 }

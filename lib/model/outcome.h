@@ -2,6 +2,7 @@
 #ifndef SENDQ_MODEL_OUTCOME_H
 #define SENDQ_MODEL_OUTCOME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,7 @@ enum throttle_scope { THROTTLE_SENDER, THROTTLE_RECIPIENT };
 /* What a multi-step send carries from step to step. Step 0 starts with all of it empty. */
 struct progress {
     unsigned step;
+    bool delivered;      /* a step showed something to the recipient */
     char value[4][1024]; /* provider-defined: an opened channel id, an upload URL, a draft id */
 };
 
@@ -73,5 +75,9 @@ void progress_reset(struct progress *p);
  * none). */
 void outcome_set(struct outcome *o, enum outcome_kind kind, enum error_code code, const char *fmt,
                  ...) __attribute__((format(printf, 4, 5)));
+/* For a step that did not work after one that delivered something: unknown where it might be tried
+ * again, since that begins with the first step and would deliver it once more. The message's
+ * `uncertain` decides. */
+void outcome_fail_midway(struct outcome *o);
 
 #endif

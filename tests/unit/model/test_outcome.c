@@ -105,6 +105,33 @@ static void test_set_keeps_the_rest(void **state)
     assert_int_equal(o.retry_after_ms, 5);
 }
 
+/* What went before would go twice: only what is final stays what it is. */
+static void test_fail_midway(void **state)
+{
+    static const enum outcome_kind again[] = {OUTCOME_THROTTLED, OUTCOME_RETRY, OUTCOME_AUTH,
+                                              OUTCOME_UNKNOWN};
+    struct outcome o = {.retry_after_ms = 5};
+
+    (void)state;
+    for (unsigned i = 0; i < COUNT(again); i++) {
+        outcome_set(&o, again[i], CODE_PROVIDER_ERROR, "HTTP 503");
+        outcome_fail_midway(&o);
+        assert_int_equal(o.kind, OUTCOME_UNKNOWN);
+        assert_int_equal(o.code, CODE_OUTCOME_UNKNOWN);
+        assert_string_equal(o.text, "after a part of it was sent: HTTP 503");
+        assert_int_equal(o.retry_after_ms, 5);
+    }
+    outcome_set(&o, OUTCOME_FAILED, CODE_TOO_LARGE, "HTTP 413");
+    outcome_fail_midway(&o);
+    assert_int_equal(o.kind, OUTCOME_FAILED);
+    assert_int_equal(o.code, CODE_TOO_LARGE);
+    assert_string_equal(o.text, "after a part of it was sent: HTTP 413");
+    outcome_set(&o, OUTCOME_SENT, CODE_NONE, "HTTP 200");
+    outcome_fail_midway(&o);
+    assert_int_equal(o.kind, OUTCOME_SENT);
+    assert_string_equal(o.text, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +140,7 @@ int main(void)
         cmocka_unit_test(test_set_text),
         cmocka_unit_test(test_set_cuts_at_character),
         cmocka_unit_test(test_set_keeps_the_rest),
+        cmocka_unit_test(test_fail_midway),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

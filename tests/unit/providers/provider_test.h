@@ -111,6 +111,8 @@ static inline struct outcome judge(struct fixture *f, int status, const char *he
 
     memset(&o, 0, sizeof(o));
     f->sender.provider->classify(&f->ctx, &r, &o);
+    if (f->progress.delivered)
+        outcome_fail_midway(&o); /* as the daemon does */
     return o;
 }
 

@@ -188,6 +188,7 @@ static void test_a_file_alone(void **state)
     expect_url(&f, "https://slack.com/api/files.getUploadURLExternal");
     o = judge(&f, 200, "",
               "{\"ok\":true,\"upload_url\":\"https://files.slack.com/u\",\"file_id\":\"F123\"}");
+    assert_false(o.next.delivered); /* a place for it, and later its bytes: nobody sees them */
     go_on(&f, &o);
     expect_outcome(judge(&f, 500, "", ""), OUTCOME_RETRY, CODE_PROVIDER_ERROR);
     o = judge(&f, 200, "", "OK");
