@@ -11,6 +11,7 @@ from support import ROOT, envelope, wait_for
 
 QUICK = {"base": "1ms", "max": "20ms", "attempts": 8}
 CONTENT = "Hello, this is a message."
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @dataclasses.dataclass
@@ -39,11 +40,13 @@ class Provider:
     permanent: Answer
     retryable: Answer
     limited: Answer
-    garbage: str = "sent"  # or "unknown", where a 200 alone says nothing
+    garbage: str = "sent"  # or "unknown", where a 200 alone says nothing; or "ours": our own id
     from_address: str = ""
     token_path: str = ""  # where the token is got, for a provider with OAuth
     check: object = None  # against the provider's specification
     arrives: str = ""  # the recipient as it is sent, where that differs
+    wrong: str = ""  # the secret's wrong value, where "-invalid" behind it does not do
+    dialect: dict = dataclasses.field(default_factory=dict)  # settings of the sandbox's
 
     def sender(self, stand, **settings):
         sender = stand.sender("s", [self.channel], self.name, credentials=self.credentials,
@@ -52,6 +55,11 @@ class Provider:
         if self.token_path:
             sender["token_endpoint"] = sender["endpoint"] + self.token_path
         return sender | settings
+
+
+    def requests(self, stand, path):
+        """The requests below the endpoint that ended so."""
+        return [r for r in stand.sandbox.requests(self.name) if r["path"].endswith(path)]
 
 
 def graph(code, subcode=0):
@@ -80,6 +88,11 @@ def vonage(status):
     return {"message-count": "1", "messages": [{"status": status, "error-text": "Why"}]}
 
 
+def vonage_problem(code):
+    return {"type": f"https://developer.vonage.com/api-errors/messages#{code}", "title": "Why",
+            "detail": "In detail", "instance": "x"}
+
+
 PROVIDERS = [
     Provider(
         "twilio", "sms", "+14155552345",
@@ -96,6 +109,13 @@ PROVIDERS = [
         Answer(200, vonage("6"), code="recipient_not_found"),
         Answer(200, vonage("5")), Answer(200, vonage("1"), wait=1), garbage="unknown",
         from_address="+447700900001", check=provider_specs.check_vonage, arrives="447700900000"),
+    Provider(
+        "vonage", "whatsapp", "+447700900000", {"api_key": "abcd1234", "api_secret": "secret"},
+        "api_secret", "/v1/messages", "aaaaaaaa-bbbb-cccc-dddd-000000000001",
+        Answer(422, vonage_problem(1040), code="recipient_not_found"),
+        Answer(500, vonage_problem(1100)),
+        Answer(429, vonage_problem(1000), {"Retry-After": "2"}, wait=2),
+        from_address="+447700900001", arrives="447700900000"),
     Provider(
         "telnyx", "sms", "+14155550100", {"api_key": "KEY1"}, "api_key", "/v2/messages",
         "40385f64-5717-4562-b3fc-000000000001",
@@ -144,14 +164,22 @@ PROVIDERS = [
         "/open_api/v1.3/business/message/send/", "7500000000000000001",
         Answer(200, tiktok(40064), code="conversation_required"), Answer(200, tiktok(50000)),
         Answer(200, tiktok(40100), wait=1), garbage="unknown"),
+    Provider(
+        "webhook", "live_chat", "visitor-1", {"secret": SECRET}, "secret", "", "wh-1",
+        Answer(404, {"error": "no such visitor"}, code="provider_error"), Answer(503, "busy"),
+        Answer(429, "slowly", {"Retry-After": "2"}, wait=2), garbage="ours",
+        wrong="whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX", dialect={"secret": SECRET}),
 ]
 
 
-@pytest.fixture(params=PROVIDERS, ids=lambda p: p.name)
-def provider(request):
-    if request.param.token_path and not list((ROOT / "lib/io").glob("oauth*.h")):
-        pytest.skip("needs an access token, and nothing here gets one yet")
-    return request.param
+@pytest.fixture(params=PROVIDERS, ids=lambda p: f"{p.name}-{p.channel}")
+def provider(request, stand):
+    settings = request.param.dialect
+    if settings:
+        stand.sandbox.configure(request.param.name, **settings)
+    yield request.param
+    if settings:
+        stand.sandbox.configure(request.param.name, **dict.fromkeys(settings))
 
 
 def job(provider, **data):
@@ -212,7 +240,7 @@ def test_rate_limited(stand, provider):
 
 
 def test_refused_credentials(stand, provider):
-    wrong = provider.credentials[provider.secret] + "-invalid"
+    wrong = provider.wrong or provider.credentials[provider.secret] + "-invalid"
     credentials = provider.credentials | {provider.secret: wrong}
     daemon = stand.start(senders=[provider.sender(stand, credentials=credentials)])
     (message_id,) = stand.push(job(provider))
@@ -231,6 +259,9 @@ def test_garbage(stand, provider):
     if provider.garbage == "sent":
         assert m["status"] == "sent", m
         assert not m.get("provider_message_id")
+    elif provider.garbage == "ours":
+        (request,) = sends(stand, provider)
+        assert m["provider_message_id"] == request["headers"]["webhook-id"]
     else:
         assert (m["status"], m["error_code"]) == ("failed", "outcome_unknown"), m
 
@@ -238,9 +269,9 @@ def test_garbage(stand, provider):
 # --- against the providers' own specifications ---
 
 
-def test_request_fits_the_specification(stand, provider):
-    if provider.check is None:
-        pytest.skip(f"{provider.name} publishes no specification that could be had")
+@pytest.mark.parametrize("name", [p.name for p in PROVIDERS if p.check])
+def test_request_fits_the_specification(stand, name):
+    provider = by_name(name)
     send_one(stand, provider)
     provider.check(sends(stand, provider)[0])
 
@@ -261,6 +292,58 @@ def test_examples_of_the_api_documents(stand, example, name):
     assert m["status"] == "sent", m
     assert m["provider"] == name
     assert m["provider_message_id"] == provider.message_id
+
+
+# --- segments ---
+
+
+@pytest.mark.parametrize("name, text, units", [
+    ("twilio", "x" * 160, "1"), ("twilio", "x" * 161, "2"), ("twilio", "\u4f60" * 71, "2"),
+    ("vonage", "x" * 161, "2"), ("vonage", "\u4f60" * 70, "1"), ("telnyx", "x" * 10, "1")])
+def test_segments_are_recorded(stand, name, text, units):
+    provider = by_name(name)
+    stand.start(senders=[provider.sender(stand)])
+    (message_id,) = stand.push(job(provider, content=text))
+    m = stand.wait_final([message_id])[message_id]
+    assert (m["status"], m["units"]) == ("sent", units)
+
+
+def test_segments_are_counted_where_nobody_tells_them(stand):
+    provider = by_name("twilio")
+    pooled = {"messaging_service_sid": "MG00000000000000000000000000000001"}
+    stand.start(senders=[provider.sender(stand, credentials=provider.credentials | pooled)])
+    (message_id,) = stand.push(job(provider, content="x" * 320))
+    assert stand.wait_final([message_id])[message_id]["units"] == "3"
+
+
+# --- the access token of teams ---
+
+
+def test_teams_messages_share_a_token(stand):
+    provider = by_name("teams")
+    stand.start(senders=[provider.sender(stand)])
+    ids = stand.push(*[job(provider) for _ in range(5)])
+    assert {m["status"] for m in stand.wait_final(ids).values()} == {"sent"}
+    assert len(provider.requests(stand, provider.token_path)) == 1
+    assert len(sends(stand, provider)) == 5
+
+
+def test_teams_renews_a_refused_token_once(stand):
+    refused = Answer(401, {"error": {"code": "Unauthorized", "message": "expired"}})
+    provider = by_name("teams")
+    m = send_one(stand, provider, refused.rule("teams", times=1))
+    assert (m["status"], m["attempts"]) == ("sent", "1")
+    assert len(provider.requests(stand, provider.token_path)) == 2
+
+
+def test_teams_waits_for_a_token_endpoint_that_is_down(stand):
+    provider = by_name("teams")
+    stand.sandbox.faults([{"dialect": "teams", "times": 2, "action": {"status": 503},
+                           "match": {"path": "*" + provider.token_path}}])
+    stand.start(senders=[provider.sender(stand)])
+    (message_id,) = stand.push(job(provider))
+    assert stand.wait_final([message_id])[message_id]["status"] == "sent"
+    assert len(provider.requests(stand, provider.token_path)) == 3
 
 
 # --- messages of several steps ---
@@ -318,6 +401,51 @@ def test_slack_uploads_files(stand):
     assert requests[2]["body"] == data
     assert "authorization" not in requests[2]["headers"]
     assert m["provider_message_id"] == "1503435956.000001"
+
+
+# What can go wrong with a step after one that delivered something.
+MIDWAY = {
+    "temporary": {"body": slack("internal_error"), "status": 200},
+    "throttled": {"status": 429, "headers": {"Retry-After": "1"}, "body": slack("ratelimited")},
+    "credentials": {"status": 200, "body": slack("token_revoked")},
+    "lost": {"kind": "reset"},
+    "not sent": {"status": 200, "body": {  # nobody listens where the bytes shall go
+        "ok": True, "file_id": "F1", "upload_url": "https://127.0.0.1:1/x"}},
+}
+
+
+def break_midway(stand, fault, **settings):
+    """A text and a file; the step after the text fails once. The message and its texts sent."""
+    provider = by_name("slack")
+    stand.sandbox.faults([{"dialect": "slack", "times": 1, "action": MIDWAY[fault],
+                           "match": {"path": "*/files.getUploadURLExternal"}}])
+    stand.start(senders=[provider.sender(stand, **settings)])
+    (message_id,) = stand.push(channel_job(provider, attachments=[file("a.bin", b"abc")]))
+    m = stand.wait_final([message_id])[message_id]
+    return m, len(provider.requests(stand, provider.path))
+
+
+@pytest.mark.parametrize("fault", MIDWAY)
+def test_a_failure_midway_is_not_repeated_where_that_was_asked(stand, fault):
+    m, texts = break_midway(stand, fault, uncertain="fail")
+    assert (m["status"], m["error_code"], texts) == ("failed", "outcome_unknown", 1)
+    assert stand.redis.hget(stand.key("sender", "s"), "state") == "ok"
+
+
+@pytest.mark.parametrize("fault", MIDWAY)
+def test_a_failure_midway_begins_again_by_default(stand, fault):
+    m, texts = break_midway(stand, fault)
+    assert (m["status"], m["attempts"], texts) == ("sent", "2", 2)
+
+
+def test_a_refusal_midway_is_final(stand):
+    provider = by_name("messenger")
+    stand.sandbox.faults([{"dialect": "messenger", "every": 2, "action": {
+        "status": 400, "body": graph(100)}}])
+    m, paths, _ = run(stand, provider, job(provider, image_url="https://example.com/promo.jpg"))
+    assert (m["status"], m["error_code"]) == ("failed", "validation_error"), m
+    assert m["error_message"].startswith("after a part of it was sent: ")
+    assert len(paths) == 2
 
 
 def test_whatsapp_uploads_a_file(stand):
