@@ -7,7 +7,7 @@ import json
 
 import provider_specs
 import pytest
-from support import ROOT, envelope, wait_for
+from support import envelope, wait_for
 
 QUICK = {"base": "1ms", "max": "20ms", "attempts": 8}
 CONTENT = "Hello, this is a message."
@@ -274,24 +274,6 @@ def test_request_fits_the_specification(stand, name):
     provider = by_name(name)
     send_one(stand, provider)
     provider.check(sends(stand, provider)[0])
-
-
-# --- the examples of the API documents, each by the provider whose channel it is ---
-
-
-@pytest.mark.parametrize("example, name", [
-    ("messaging_sms", "twilio"), ("messaging_sms", "vonage"), ("messaging_sms", "telnyx"),
-    ("messaging_instagram", "instagram"), ("channel_slack", "slack"),
-    ("channel_whatsapp", "whatsapp"), ("channel_telegram", "telegram")])
-def test_examples_of_the_api_documents(stand, example, name):
-    provider = by_name(name)
-    body = json.loads((ROOT / "tests/data" / f"{example}.json").read_text())
-    stand.start(senders=[provider.sender(stand, id=body.get("sender_identifier", "s"))])
-    (message_id,) = stand.push(envelope(body))
-    m = stand.wait_final([message_id])[message_id]
-    assert m["status"] == "sent", m
-    assert m["provider"] == name
-    assert m["provider_message_id"] == provider.message_id
 
 
 # --- segments ---
