@@ -56,15 +56,15 @@ struct progress {
 
 struct outcome {
     enum outcome_kind kind;
-    enum error_code code;         /* for FAILED, RETRY, AUTH */
-    char text[256];               /* what the provider said, for people; no secrets, cut at UTF-8 */
+    enum error_code code; /* for FAILED, RETRY, AUTH */
+    char text[256];       /* what the provider said, for people; no secrets, cut at UTF-8 */
     char provider_message_id[256];
     char thread_id[256];
-    char cost[32];                /* decimal as the provider gave it, or "" */
-    unsigned units;               /* segments or recipients the provider counted; 0 = not told */
-    int64_t retry_after_ms;       /* THROTTLED, RETRY: wait at least this long; 0 = not told */
+    char cost[32];          /* decimal as the provider gave it, or "" */
+    unsigned units;         /* segments or recipients the provider counted; 0 = not told */
+    int64_t retry_after_ms; /* THROTTLED, RETRY: wait at least this long; 0 = not told */
     enum throttle_scope throttle;
-    struct progress next;         /* NEXT */
+    struct progress next; /* NEXT */
 };
 
 /* Empties it: every number zero, every text "" (the texts' memory is not touched otherwise). */
