@@ -16,6 +16,8 @@
 
 #define ERROR_PAUSE_US 500000
 #define FIELDS_MAX 20
+/* Of a job's packed form after its batch: one with an attachment must not stay in memory. */
+#define KEEP_BYTES (64u << 10)
 
 /* One job of the batch, and all that its store_accept points to. */
 struct item {
@@ -186,8 +188,11 @@ static void judge(struct accept_stage *a, size_t i)
 
 static void finish(struct accept_stage *a, unsigned accepted)
 {
-    for (size_t i = 0; i < a->count; i++)
+    for (size_t i = 0; i < a->count; i++) {
         job_clear(&a->items[i].job);
+        if (a->items[i].packed.cap > KEEP_BYTES)
+            buf_free(&a->items[i].packed);
+    }
     a->count = 0;
     live_config_unref(a->batch_live);
     a->batch_live = NULL;

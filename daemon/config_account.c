@@ -144,7 +144,8 @@ void sender_load_values(struct load *l, unsigned index, struct sender *s)
                        "expected at most %d settings of a provider", SENDER_VALUES_MAX);
             return;
         }
-        s->values[s->value_count++] = (struct sender_value){.name = p->name, .value = value, .file = file};
+        s->values[s->value_count++] =
+            (struct sender_value){.name = p->name, .value = value, .file = file};
     }
 }
 

@@ -10,6 +10,7 @@
 
 static const struct field_text filename = {"filename", 0, FIELD_LINE, 255};
 static const struct field_text mime_type = {"mime_type", 0, FIELD_ASCII, 255};
+static const struct field_text content_id = {"content_id", 0, FIELD_ASCII, 255};
 static const struct field_text url = {"url", 0, FIELD_URL, FIELD_URL_MAX};
 static const struct field_text storage_path = {"storage_path", 0, FIELD_LINE, PATH_MAX_CHARS};
 
@@ -80,12 +81,17 @@ static enum sq_err read_labels(const struct field_at *at, struct attachment *a)
 
     if (!err)
         err = field_str(at, &mime_type, &a->mime_type);
+    if (!err)
+        err = field_str(at, &content_id, &a->content_id);
     if (err)
         return err;
     if (a->filename && !is_filename(a->filename))
         return field_fail(at, SQ_ERR_INVALID, "filename", "must be a file's name, not a path");
     if (a->mime_type && !is_mime_type(a->mime_type))
         return field_fail(at, SQ_ERR_INVALID, "mime_type", "must be like application/pdf");
+    if (a->content_id && strpbrk(a->content_id, " <>()\"\\"))
+        return field_fail(at, SQ_ERR_INVALID, "content_id",
+                          "must have no blanks, quotes and brackets");
     return SQ_OK;
 }
 
@@ -112,7 +118,10 @@ static enum sq_err read_source(const struct field_at *at, const char *other, str
 /* Checks first, copies then: a refused attachment leaves nothing behind. */
 static enum sq_err read_one(const struct field_at *at, const char *other, struct message *m)
 {
-    const char *const names[] = {"filename", "mime_type", "content_base64", other, NULL};
+    bool has_html = strcmp(other, "url") != 0; /* only there an image can stand in a text */
+    const char *const names[] = {
+        "filename", "mime_type", "content_base64", other, has_html ? "content_id" : NULL, NULL,
+    };
     struct attachment a = {.filename = NULL};
     struct attachment *kept;
     enum sq_err err = field_check_known(at, names);
@@ -126,6 +135,7 @@ static enum sq_err read_one(const struct field_at *at, const char *other, struct
     kept = message_attachment_add(m);
     kept->filename = arena_strdup(&m->arena, a.filename);
     kept->mime_type = arena_strdup(&m->arena, a.mime_type);
+    kept->content_id = arena_strdup(&m->arena, a.content_id);
     kept->content_base64 = arena_strdup(&m->arena, a.content_base64);
     kept->url = arena_strdup(&m->arena, a.url);
     kept->storage_path = arena_strdup(&m->arena, a.storage_path);

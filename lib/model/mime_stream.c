@@ -23,6 +23,7 @@ typedef struct {
 } MimeMemoryClass;
 
 static GType mime_memory_get_type(void);
+/* cppcheck-suppress unknownMacro */
 G_DEFINE_TYPE(MimeMemory, mime_memory, GMIME_TYPE_STREAM)
 
 static MimeMemory *self_of(GMimeStream *stream)

@@ -1,7 +1,12 @@
 """Fixtures: `stand` is an empty Redis, a fresh sandbox and a place to start daemons in."""
+import pathlib
+import sys
+
 import pytest
 from sandbox_client import Sandbox
 from support import RedisServer, Stand
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tools"))  # postfix, rig
 
 
 @pytest.fixture(scope="session")

@@ -133,11 +133,10 @@ static void oauth_answer(struct exchange *x)
     else if (text_eq(type, JWT_GRANT) &&
              !assertion_is_good(form_get(f, "assertion"), x->record->wall_us / 1000000))
         oauth_error(x, 400, "invalid_grant", "Invalid JWT.");
-    else if (text_eq(type, JWT_GRANT))
-        grant(x, path.part[0], 0);
-    else if (!text_eq(type, "refresh_token") && !text_eq(type, "client_credentials"))
+    else if (!text_eq(type, JWT_GRANT) && !text_eq(type, "refresh_token") &&
+             !text_eq(type, "client_credentials"))
         oauth_error(x, 400, "unsupported_grant_type", "Invalid grant_type");
-    else if (!is_client_good(x, f))
+    else if (!text_eq(type, JWT_GRANT) && !is_client_good(x, f))
         return;
     else if (text_eq(type, "refresh_token"))
         answer_refresh(x, f, path.part[0]);

@@ -70,7 +70,8 @@ static bool attachments_are_good(const cJSON *list)
             strlen(json_str(a, "FileName")) > 255 ||
             !base64_check(content, strlen(content), &bytes))
             return false;
-        if (disposition && strcmp(disposition, "ATTACHMENT") && strcmp(disposition, "INLINE"))
+        if (disposition && strcmp(disposition, "ATTACHMENT") != 0 &&
+            strcmp(disposition, "INLINE") != 0)
             return false;
     }
     return true;

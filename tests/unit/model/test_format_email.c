@@ -75,7 +75,8 @@ static void test_all_fields(void **state)
              "'cc':['C C <c@example.com>','D: d@example.com;'],'bcc':['e@example.com'],"
              "'reply_to':'R R <r@example.com>','contact_id':'c','deal_id':'d',"
              "'thread_id':'<x@example.com>','attachments':["
-             "{'filename':'a.pdf','mime_type':'application/pdf','content_base64':'QUJD'},"
+             "{'filename':'a.pdf','mime_type':'application/pdf','content_base64':'QUJD',"
+             "'content_id':'a@x'},"
              "{'storage_path':'2026/04/b c.pdf'}]}",
              &j);
     cc = &j.message.list[MSG_CC];
@@ -93,7 +94,9 @@ static void test_all_fields(void **state)
     assert_int_equal(j.message.units, 4);
     assert_int_equal(j.message.attachment_count, 2);
     assert_string_equal(j.message.attachments[0].content_base64, "QUJD");
+    assert_string_equal(j.message.attachments[0].content_id, "a@x");
     assert_string_equal(j.message.attachments[1].storage_path, "2026/04/b c.pdf");
+    assert_null(j.message.attachments[1].content_id);
     assert_null(j.message.attachments[1].content_base64);
     job_clear(&j);
 }
@@ -260,6 +263,9 @@ static const struct bad_case bad_cases[] = {
     {ONE_FILE("'url':'https://a'"), "attachments[0].url", UNKNOWN},
     {ONE_FILE("'content_base64':'?'"), "attachments[0].content_base64", "must be base64"},
     {ONE_FILE("'content_base64':'Q'"), "attachments[0].content_base64", "must be base64"},
+    {ONE_FILE("'storage_path':'a','content_id':'<a>'"), "attachments[0].content_id",
+     "must have no blanks, quotes and brackets"},
+    {ONE_FILE("'storage_path':'a','content_id':'a\\nb'"), "attachments[0].content_id", ASCII},
     {ONE_FILE("'storage_path':5"), "attachments[0].storage_path", STRING},
     {PATH("/etc/passwd"), "attachments[0].storage_path", BAD_PATH},
     {PATH("../a"), "attachments[0].storage_path", BAD_PATH},

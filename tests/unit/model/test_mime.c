@@ -282,7 +282,7 @@ static void test_recipients(void **state)
     (void)state;
     init(&f);
     f.to[1] = (struct address){"Doe, J.", "j@B\xc3\xbc"
-                                               "cher.example"};
+                                          "cher.example"};
     f.in.to.count = 2;
     f.in.cc = (struct address_list){f.to, 1};
     f.in.reply_to = (struct address_list){f.to, 1};

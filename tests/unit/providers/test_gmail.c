@@ -211,7 +211,7 @@ static void test_accepted(void **state)
 
 #define ERROR(reason, message)                                                                     \
     "{\"error\":{\"code\":0,\"message\":\"" message "\",\"errors\":[{\"reason\":\"" reason "\"}]}" \
-                                                                                           "}"
+    "}"
 
 static void test_refusals(void **state)
 {

@@ -120,7 +120,8 @@ static void test_refusals(void **state)
     (void)state;
     init(&f);
     EXPECT_REFUSALS(&f, all);
-    assert_string_equal(judge(&f, 422, "", ERROR(422, "validation_error")).text, "HTTP 422, code validation_error: m");
+    assert_string_equal(judge(&f, 422, "", ERROR(422, "validation_error")).text,
+                        "HTTP 422, code validation_error: m");
     fixture_free(&f);
 }
 
