@@ -52,8 +52,8 @@ class Handler:
             server.transport.abort()
             await asyncio.sleep(3600)
         if rule.get("hang"):
-            await asyncio.sleep(3600)
-        return rule["reply"]
+            await rule["released"].wait()
+        return rule.get("reply")
 
     async def handle_MAIL(self, server, session, envelope, address, options):
         reply = await self.answer(server, "MAIL", address)
@@ -85,6 +85,16 @@ class Handler:
         return "221 2.0.0 Bye"
 
 
+class Session(SMTP):
+    """A rule for "BODY" acts between the answer to DATA and the mail, of which nothing is read then
+    but what fits into buffers."""
+
+    async def push(self, status):
+        await super().push(status)
+        if status.startswith("354"):
+            await self.event_handler.answer(self, "BODY", ",".join(self.envelope.rcpt_tos))
+
+
 class MailServer:
     def __init__(self, tls=None, implicit=False, password=None, token=None, utf8=True):
         self.tls, self.implicit, self.password, self.token = tls, implicit, password, token
@@ -110,12 +120,13 @@ class MailServer:
     def protocol(self):
         self.connections += 1
         starttls = self.tls and not self.implicit
-        smtp = SMTP(Handler(self), hostname="mail.test", data_size_limit=64 << 20,
-                    enable_SMTPUTF8=self.utf8, decode_data=False,
-                    tls_context=self.context() if starttls else None,
-                    require_starttls=bool(starttls), auth_required=bool(self.password or self.token),
-                    auth_require_tls=bool(starttls), authenticator=self.authenticate,
-                    loop=self.loop)
+        smtp = Session(Handler(self), hostname="mail.test", data_size_limit=64 << 20,
+                       enable_SMTPUTF8=self.utf8, decode_data=False,
+                       tls_context=self.context() if starttls else None,
+                       require_starttls=bool(starttls),
+                       auth_required=bool(self.password or self.token),
+                       auth_require_tls=bool(starttls), authenticator=self.authenticate,
+                       loop=self.loop)
         if self.token:
             self.offer_xoauth2(smtp)
         return smtp
@@ -157,7 +168,14 @@ class MailServer:
         return f"{'smtps' if self.implicit else 'smtp'}://127.0.0.1:{self.port}"
 
     def rule(self, verb, reply=None, match="", times=1, **how):
-        self.rules.append({"verb": verb, "reply": reply, "match": match, "times": times} | how)
+        """What becomes of the next `times` such commands: another reply, drop or hang. Returns the
+        rule; release() ends its hanging."""
+        self.rules.append({"verb": verb, "reply": reply, "match": match, "times": times,
+                           "released": asyncio.Event()} | how)
+        return self.rules[-1]
+
+    def release(self, rule):
+        self.loop.call_soon_threadsafe(rule["released"].set)
 
     def wait(self, count, timeout=30):
         wait_for(lambda: len(self.mails) >= count,
