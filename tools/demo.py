@@ -1,15 +1,21 @@
-"""The demo: a private Redis, the sandbox provider and sendqd; example jobs go in, and it shows
-what became of each: its status, the producer's answer, what the provider received, and what was
-refused. Exits 1 when a job did not end as it must."""
+"""The demo: a private Redis, the sandbox provider, a mail server and sendqd; example jobs go in, and
+it shows what became of each: its status, the producer's answer, what the provider or the mail
+server received, and what was refused. Exits 1 when a job did not end as it must."""
+import base64
+import contextlib
+import email
+import email.policy
 import json
 import os
 import pathlib
+import socket
 import sys
 import textwrap
 import time
 import uuid
 
-from rig import ROOT, Rig, RigError, get_json, wait_until
+from postfix import Postfix
+from rig import ROOT, Rig, RigError, free_port, get_json, wait_until
 
 NS = "demo"
 JOBS = ROOT / "demo" / "jobs"
@@ -26,6 +32,8 @@ PLAN = [
      {}, "sent"),
     (f"Reminder, HIGH priority, due in {DELAY_S} s", "reminder.json",
      {"priority": "HIGH", "scheduled_at": None}, "sent"),
+    ("E-mail with an attachment, by SMTP to a mail server", "email_attachment.json",
+     {"sender": "invoice-mail"}, "sent"),
     ("A job with a fault: no recipient", "invalid.json", {}, "rejected"),
 ]
 
@@ -47,9 +55,9 @@ def show(label, value, width=88):
     lines = []
     for line in str(value).splitlines() or [""]:
         lines += textwrap.wrap(line, width, break_on_hyphens=False) or [""]
-    print(f"  {paint('cyan', f'{label:<9}')} {lines[0]}")
+    print(f"  {paint('cyan', f'{label:<10}')} {lines[0]}")
     for line in lines[1:]:
-        print(f"  {'':<9} {line}")
+        print(f"  {'':<10} {line}")
 
 
 def compact(value):
@@ -81,13 +89,52 @@ class Job:
                         "body": self.body})
 
 
-class Demo:
+class Aiosmtpd:
+    """The mail server where Postfix cannot be had; mails end in a Maildir too."""
+
     def __init__(self, rig):
+        port, self.mails_in = free_port(), rig.dir / "mail/new"
+        self.endpoint = f"smtp://127.0.0.1:{port}"
+        process = rig.spawn("aiosmtpd", [
+            sys.executable, "-m", "aiosmtpd", "-n", "-l", f"127.0.0.1:{port}",
+            "-c", "aiosmtpd.handlers.Mailbox", rig.dir / "mail"])
+
+        def answers():
+            rig.running("aiosmtpd", process)
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as s:
+                return s.recv(3) == b"220"
+
+        wait_until(answers, "aiosmtpd does not answer")
+
+    def paths(self):
+        return sorted(self.mails_in.glob("*"))
+
+
+@contextlib.contextmanager
+def mail_server(rig):
+    """A private Postfix; where it does not start, aiosmtpd."""
+    with contextlib.ExitStack() as stack:
+        reason = Postfix.reason()
+        if not reason:
+            try:
+                server = stack.enter_context(Postfix())
+            except (RigError, OSError) as error:
+                reason = str(error).splitlines()[0]
+        if reason:
+            server = Aiosmtpd(rig)
+        server.title = f"aiosmtpd, since {reason}" if reason else "Postfix"
+        yield server
+
+
+class Demo:
+    def __init__(self, rig, mail):
         self.rig = rig
+        self.mail = mail
         self.redis_url, self.redis = rig.redis()
         self.provider = rig.sandbox()
         config = (ROOT / "demo" / "sendqd.yaml.in").read_text(encoding="utf-8")
-        rig.sendqd(config.replace("@REDIS@", self.redis_url).replace("@SANDBOX@", self.provider))
+        rig.sendqd(config.replace("@REDIS@", self.redis_url).replace("@SANDBOX@", self.provider)
+                   .replace("@SMTP@", mail.endpoint))
         self.jobs = [Job(*plan) for plan in PLAN]
 
     def push(self):
@@ -132,10 +179,26 @@ class Demo:
             show(request["dialect"], f"{request['method']} {request['path']}  -> "
                  f"{request['status']}")
             show("", readable(request["body"]))
-        return len(requests) == sum(job.expected == "sent" for job in self.jobs)
+        return len(requests) == sum(job.expected == "sent" for job in self.jobs) - 1
+
+    def delivered(self):
+        """The mail as a mail reader finds it in the mailbox; True if it holds the job's file."""
+        headline(f"4. What the mail server delivered ({self.mail.title}, read from its Maildir)")
+        (job,) = [job for job in self.jobs if "sender" in job.envelope]
+        (path,) = wait_until(self.mail.paths, "no mail was delivered")
+        mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        for name in ("From", "To", "Subject", "Date", "Message-ID"):
+            show(name, mail[name])
+        show("text", mail.get_body(("plain",)).get_content().strip())
+        files = {f.get_filename(): f.get_payload(decode=True) for f in mail.iter_attachments()}
+        for name, content in files.items():
+            show("file", f"{name}, {len(content)} bytes")
+        return files == {f["filename"]: base64.b64decode(f["content_base64"])
+                         for f in job.body["attachments"]} and \
+            mail["Subject"] == job.body["subject"]
 
     def rejected(self):
-        headline(f"4. What was refused: the stream {NS}:rejected keeps the untouched job")
+        headline(f"5. What was refused: the stream {NS}:rejected keeps the untouched job")
         entries = self.redis.xrange(f"{NS}:rejected")
         for entry_id, fields in entries:
             show("entry", entry_id)
@@ -144,7 +207,7 @@ class Demo:
         return len(entries) == sum(job.expected == "rejected" for job in self.jobs)
 
     def counters(self):
-        headline("5. Counters of the day")
+        headline("6. Counters of the day")
         for key in self.redis.keys(f"{NS}:stats:*"):
             for field, count in sorted(self.redis.hgetall(key).items()):
                 show(count, field)
@@ -153,11 +216,12 @@ class Demo:
 def main():
     os.environ.update(SECRETS)
     try:
-        with Rig() as rig:
-            demo = Demo(rig)
+        with Rig() as rig, mail_server(rig) as mail:
+            demo = Demo(rig, mail)
             demo.push()
             right = demo.outcomes()
             right = demo.received() and right
+            right = demo.delivered() and right
             right = demo.rejected() and right
             demo.counters()
     except RigError as error:
