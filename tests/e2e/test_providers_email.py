@@ -376,6 +376,32 @@ def test_a_token_that_is_refused_again_breaks_the_sender(stand):
     assert len(tokens(stand)) == 2
 
 
+def test_a_dead_refresh_token_breaks_the_sender_until_it_is_replaced(stand):
+    """The messages wait, the operator is told why, and nothing asks again before there is reason."""
+    provider = by_name("gmail")
+    path = stand.directory / "refresh_token"
+    path.write_text("refresh-invalid")
+    daemon = stand.start(senders=[provider.sender(stand, credentials=provider.credentials | {
+        "refresh_token": f"file:{path}"}), stand.sender("other", ["sms"])])
+    ids = stand.push(*[job() for _ in range(20)])
+    state = stand.key("sender", "s")
+    wait_for(lambda: stand.redis.hget(state, "state") == "broken", stand.logs)
+    assert daemon.log_lines("invalid_grant")
+    asked = len(tokens(stand))
+    ids += stand.push(*[job() for _ in range(5)])
+    stand.wait_final(stand.push({"id": new_id(), "format": "messaging", "body": {
+        "message_data": {"recipient": "+15550001", "content": "x"}}}))
+    assert {stand.status(i) for i in ids} <= {"queued", "scheduled"}
+    assert len(tokens(stand)) == asked
+    path.write_text("refresh-again")
+    daemon.signal(1)
+    final = stand.wait_final(ids)
+    assert {m["status"] for m in final.values()} == {"sent"}
+    assert {m["attempts"] for m in final.values()} == {"1"}
+    assert stand.redis.hget(state, "state") == "ok"
+    assert "refresh-" not in daemon.log()
+
+
 def test_a_token_endpoint_that_is_down_is_waited_for(stand):
     provider = by_name("gmail")
     rule = {"dialect": "oauth", "times": 2, "action": {"status": 503}}

@@ -19,7 +19,7 @@ struct fixture {
     struct loop *loop;
     struct oauth *oauth;
     struct evhttp *http;
-    struct timer *guard;
+    struct timer *guard, *poll;
     struct provider_oauth spec;
     char url[64], file[64];
     /* the endpoint: what it was asked, and what it says next */
@@ -216,22 +216,63 @@ static void test_a_dropped_token_is_asked_for_anew(void **state)
     assert_string_equal(oauth_token(account(f)), "a2");
 }
 
-static void on_time(void *arg)
+/* The loop's clock as oauth.c reads it: the linker gives it this one. */
+static int64_t passed_us;
+
+int64_t __real_loop_now_us(const struct loop *l);
+int64_t __wrap_loop_now_us(const struct loop *l);
+
+int64_t __wrap_loop_now_us(const struct loop *l)
 {
-    loop_stop(((struct fixture *)arg)->loop);
+    return __real_loop_now_us(l) + passed_us;
+}
+
+static void pass(int64_t seconds)
+{
+    passed_us += seconds * 1000000;
 }
 
 static void test_a_token_is_not_given_out_to_its_end(void **state)
 {
     struct fixture *f = *state;
-    struct timer *timer = timer_new(f->loop, on_time, f);
 
-    f->answer[0] = "{\"access_token\":\"a1\",\"expires_in\":1}";
     wait_for(f, 1);
-    timer_set_us(timer, 500001); /* half of its life */
-    loop_run(f->loop);
+    pass(3600 - 31);
+    assert_string_equal(oauth_token(account(f)), "a1");
+    pass(2);
     assert_null(oauth_token(account(f)));
-    timer_free(timer);
+}
+
+static void on_poll(void *arg)
+{
+    struct fixture *f = arg;
+
+    if (text_eq(oauth_token(account(f)), "a2"))
+        loop_stop(f->loop);
+    else
+        timer_set_us(f->poll, 1000);
+}
+
+/* Who asks near the end gets the old one at once, and nobody waits for the new one. */
+static void test_a_token_is_renewed_early(void **state)
+{
+    struct fixture *f = *state;
+
+    f->answer[1] = "{\"access_token\":\"a2\",\"expires_in\":3600}";
+    wait_for(f, 1);
+    pass(3600 - 301);
+    assert_string_equal(oauth_token(account(f)), "a1");
+    pass(2);
+    for (int i = 0; i < WAITERS; i++)
+        assert_string_equal(oauth_token(account(f)), "a1");
+    assert_int_equal(oauth_waiting(f->oauth), 0);
+    f->poll = timer_new(f->loop, on_poll, f);
+    timer_set_us(f->poll, 0);
+    loop_run(f->loop);
+    timer_free(f->poll);
+    assert_int_equal(f->asked, 2);
+    pass(1000);
+    assert_string_equal(oauth_token(account(f)), "a2");
 }
 
 static void test_rotation_goes_to_the_file(void **state)
@@ -398,6 +439,7 @@ int main(void)
         TEST(test_client_credentials),
         TEST(test_a_dropped_token_is_asked_for_anew),
         TEST(test_a_token_is_not_given_out_to_its_end),
+        TEST(test_a_token_is_renewed_early),
         TEST(test_rotation_goes_to_the_file),
         TEST(test_rotation_without_a_file_is_told),
         TEST(test_rotation_that_cannot_be_written_is_told),
