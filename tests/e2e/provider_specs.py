@@ -192,3 +192,32 @@ def check_smithy(shapes, name, value, where=""):
 def check_ses(request):
     shapes = load("sesv2.json")["shapes"]
     check_smithy(shapes, "com.amazonaws.sesv2#SendEmailRequest", json.loads(request["body"]))
+
+
+# A complex type of the CSDL, which the schema made of it leaves out.
+GRAPH_UPLOAD = {"attachmentType", "contentId", "contentType", "isInline", "name", "size"}
+
+
+def check_graph_object(document, name, value):
+    """Members known and of their kind; annotations ("@odata.type") are free."""
+    definition = document["definitions"][name]
+    given = {k: v for k, v in value.items() if not k.startswith("@")}
+    assert set(given) <= set(definition["properties"]), (name, value)
+    check_schema(document, definition, given)
+
+
+def check_microsoft(request):
+    """The JSON requests of a mail by a draft; a mail as MIME has no description."""
+    document = load("msgraph_mail.schema.json")
+    action = request["path"].partition("?")[0].rpartition("/")[2]
+    given = json.loads(request["body"])
+    if action in ("createReply", "createReplyAll", "createForward"):
+        assert set(given) <= {"message", "comment"} and isinstance(given["comment"], str)
+        check_graph_object(document, "message", given["message"])
+    elif action == "attachments":
+        assert given["@odata.type"] == "#microsoft.graph.fileAttachment"
+        check_graph_object(document, "fileAttachment", given)
+    else:
+        assert action == "createUploadSession"
+        item = given.pop("AttachmentItem")
+        assert given == {} and set(item) <= GRAPH_UPLOAD and isinstance(item["size"], int)

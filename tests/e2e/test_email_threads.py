@@ -3,6 +3,7 @@ import json
 
 import pytest
 from mail_server import MailServer
+from provider_specs import check_microsoft
 from support import new_id
 from test_providers_email import (PROVIDERS, by_name, file, graph_paths, mime_of_gmail, send_one,
                                   sends)
@@ -101,6 +102,33 @@ def test_a_forward_by_microsoft_holds_the_original(stand):
     body = json.loads(stand.sandbox.requests("microsoft")[0]["body"])
     assert body["comment"] == "For you"
     assert body["message"]["toRecipients"] == [{"emailAddress": {"address": "f@example.com"}}]
+
+
+@pytest.mark.parametrize("members", [
+    {"replyMessageId": "AAMkPARENT=", "emailReplyMode": "reply"},
+    {"replyMessageId": "AAMkPARENT=", "emailReplyMode": "reply_all"},
+    {"forward": {"emailMessageId": "AAMkPARENT=", "toEmail": "F <f@example.com>"}},
+], ids=["reply", "reply_all", "forward"])
+def test_microsoft_requests_fit_the_specification(stand, tmp_path, members):
+    """Each step that is JSON: the draft, what is attached at once, the upload of what is large."""
+    (tmp_path / "small.txt").write_bytes(b"x")
+    (tmp_path / "large.bin").write_bytes(b"x" * 4_000_000)
+    provider = by_name("microsoft")
+    stand.start(senders=[provider.sender(stand)], attachments={"root": str(tmp_path)})
+    mail = {"id": new_id(), "format": "email", "body": {
+        "to": ["A <a@example.com>"], "cc": ["c@example.com"], "bcc": ["b@example.com"],
+        "reply_to": "D <d@acme.example>", "subject": "S", "body_html": "<img src='cid:l'>",
+        "thread_id": "AAQkCONV=", "attachments": [
+            {"filename": "small.txt", "storage_path": "small.txt", "content_id": "l"},
+            {"filename": "large.bin", "storage_path": "large.bin"}]}}
+    ids = stand.push(mail, conversation(**members))
+    final = stand.wait_final(ids)
+    assert {m["status"] for m in final.values()} == {"sent"}, final
+    steps = [r for r in stand.sandbox.requests("microsoft") if r["method"] == "POST"
+             and not r["path"].endswith("/send")]
+    assert len(steps) == 4
+    for step in steps:
+        check_microsoft(step)
 
 
 @pytest.mark.parametrize("provider", [p for p in PROVIDERS if p.name != "microsoft"],

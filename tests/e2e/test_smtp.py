@@ -117,6 +117,25 @@ def test_temporary_refusals_are_tried_again(stand, verb, reply):
         assert len(server.mails) == 1
 
 
+def test_garbage_before_the_mail_is_tried_again(stand):
+    """What is no reply is none: the timeout of the sender ends it."""
+    with MailServer() as server:
+        stand.start(senders=[smtp_sender(stand, server, uncertain="fail", timeout="1s",
+                                         retry={"base": "10ms"})])
+        server.rule("RCPT", "\x01\x02 what?")
+        (i,) = stand.push(job())
+        assert sent(stand, i)["attempts"] == "2"
+        assert len(server.mails) == 1
+
+
+def test_garbage_after_the_mail_is_uncertain(stand):
+    with MailServer() as server:
+        stand.start(senders=[smtp_sender(stand, server, uncertain="fail", timeout="2s")])
+        server.rule("DATA", "\x01\x02 what?")
+        (i,) = stand.push(job())
+        assert failed(stand, i)["error_code"] == "outcome_unknown"
+
+
 def test_throttling_is_no_attempt(stand):
     with MailServer() as server:
         stand.start(senders=[smtp_sender(stand, server)])
