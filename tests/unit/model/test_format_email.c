@@ -114,6 +114,7 @@ static const char *const good_cases[] = {
     MAIL(",'cc':[<<99:'a@example.com',>>'a@example.com']"),
     PATH("a"),
     PATH("a/b.c/..d/.e/f.."),
+    PATH("a../b"),
     PATH("<<1024:x>>"),
     ONE_FILE("'filename':'<<255:\xc3\xa9>>','content_base64':'QQ=='"),
     "{'format':'email','body':" MAIL("") "}",
