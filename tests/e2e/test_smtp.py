@@ -211,6 +211,19 @@ def test_xoauth2(stand, sandbox):
         assert server.logins == ["user=user@acme.example\x01auth=Bearer smtp-token-1\x01\x01"]
 
 
+def test_a_refused_xoauth2_token_is_renewed_once(stand, sandbox):
+    """As if the first token had been withdrawn: the login with the second one is taken."""
+    with MailServer(token="smtp-token-2") as server:
+        stand.start(senders=[smtp_sender(
+            stand, server, credentials={
+                "username": "user@acme.example", "client_id": "id", "client_secret": "secret",
+                "refresh_token": "refresh"},
+            token_endpoint=sandbox.endpoint("oauth") + "/smtp/token")])
+        (i,) = stand.push(job())
+        assert sent(stand, i)["attempts"] == "1"
+        assert len(sandbox.requests("oauth")) == 2
+
+
 def test_unicode_addresses(stand):
     with MailServer() as server:
         stand.start(senders=[smtp_sender(stand, server)])
@@ -222,3 +235,13 @@ def test_unicode_addresses(stand):
         (i,) = stand.push(job(to="juergen@bücher.example"))
         sent(stand, i)
         assert server.mails[1].recipients == ["juergen@xn--bcher-kva.example"]
+
+
+def test_a_server_without_smtputf8(stand):
+    """A local part outside ASCII cannot be sent there, now or later."""
+    with MailServer(utf8=False) as server:
+        stand.start(senders=[smtp_sender(stand, server, retry={"base": "10ms", "attempts": 3})])
+        (i,) = stand.push(job(to="jürgen@example.com"))
+        m = failed(stand, i)
+        assert m["attempts"] == "1"
+        assert not server.mails
