@@ -101,13 +101,15 @@ PROVIDERS = [
         "SM00000000000000000000000000000001",
         Answer(400, {"code": 21610, "message": "Unsubscribed", "status": 400}, code="suppressed"),
         Answer(503, {"code": 20503, "message": "Unavailable", "status": 503}),
-        Answer(429, {"code": 20429, "message": "Too many", "status": 429}, wait=1),
+        Answer(429, {"code": 20429, "message": "Too many", "status": 429},
+               {"Retry-After": "2"}, wait=2),
         from_address="+15005550006", check=provider_specs.check_twilio),
     Provider(
         "vonage", "sms", "+447700900000", {"api_key": "abcd1234", "api_secret": "secret"},
         "api_secret", "/sms/json", "0A00000000000001",
         Answer(200, vonage("6"), code="recipient_not_found"),
-        Answer(200, vonage("5")), Answer(200, vonage("1"), wait=1), garbage="unknown",
+        Answer(200, vonage("5")), Answer(200, vonage("1"), {"Retry-After": "2"}, wait=2),
+        garbage="unknown",
         from_address="+447700900001", check=provider_specs.check_vonage, arrives="447700900000"),
     Provider(
         "vonage", "whatsapp", "+447700900000", {"api_key": "abcd1234", "api_secret": "secret"},
@@ -126,17 +128,18 @@ PROVIDERS = [
         {"phone_number_id": "106540352242922", "token": "EAAtoken"}, "token",
         "/v23.0/106540352242922/messages", "wamid.00000000000000000001",
         Answer(400, graph(131047), code="conversation_required"), Answer(400, graph(131016)),
-        Answer(400, graph(131056), wait=6), check=provider_specs.check_whatsapp),
+        Answer(400, graph(131056), {"Retry-After": "7"}, wait=7),
+        check=provider_specs.check_whatsapp),
     Provider(
         "messenger", "facebook", "1234567890123456", {"page_id": "42", "token": "page-token"},
         "token", "/v23.0/42/messages", "m_0000000000000001",
         Answer(400, graph(10, 2018278), code="conversation_required"), Answer(500, graph(2)),
-        Answer(400, graph(613), wait=1)),
+        Answer(400, graph(613), {"Retry-After": "2"}, wait=2)),
     Provider(
         "instagram", "instagram", "1234567890123456", {"account_id": "43", "token": "ig-token"},
         "token", "/v23.0/43/messages", "m_0000000000000001",
         Answer(400, graph(10, 2534022), code="conversation_required"), Answer(500, graph(-1)),
-        Answer(400, graph(4), wait=1)),
+        Answer(400, graph(4), {"Retry-After": "2"}, wait=2)),
     Provider(
         "slack", "slack", "C01234567", {"token": "xoxb-token"}, "token", "/api/chat.postMessage",
         "1503435956.000001", Answer(200, slack("is_archived"), code="recipient_not_found"),
@@ -150,7 +153,8 @@ PROVIDERS = [
         Answer(403, {"error": {"code": "MessageWritesBlocked", "message": "Why"}},
                code="conversation_required"),
         Answer(412, {"error": {"code": "PreconditionFailed", "message": "Why"}}),
-        Answer(429, {"error": {"code": "TooManyRequests", "message": "Why"}}, wait=1),
+        Answer(429, {"error": {"code": "TooManyRequests", "message": "Why"}},
+               {"Retry-After": "2"}, wait=2),
         token_path="/oauth2/v2.0/token", check=provider_specs.check_teams),
     Provider(
         "telegram", "telegram", "123456789", {"token": "123456:ABC-DEF1234"}, "token",
@@ -163,7 +167,7 @@ PROVIDERS = [
         "tiktok", "tiktok", "conv1", {"business_id": "b1", "token": "act.token"}, "token",
         "/open_api/v1.3/business/message/send/", "7500000000000000001",
         Answer(200, tiktok(40064), code="conversation_required"), Answer(200, tiktok(50000)),
-        Answer(200, tiktok(40100), wait=1), garbage="unknown"),
+        Answer(200, tiktok(40100), {"Retry-After": "2"}, wait=2), garbage="unknown"),
     Provider(
         "webhook", "live_chat", "visitor-1", {"secret": SECRET}, "secret", "", "wh-1",
         Answer(404, {"error": "no such visitor"}, code="provider_error"), Answer(503, "busy"),
