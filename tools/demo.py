@@ -1,4 +1,4 @@
-"""The demo: a private Redis, the sandbox provider, a mail server and sendqd; example jobs go in, and
+"""The demo: a private Redis, the sandbox provider, a mail server, sendqd; example jobs go in, and
 it shows what became of each: its status, the producer's answer, what the provider or the mail
 server received, and what was refused. Exits 1 when a job did not end as it must."""
 import base64

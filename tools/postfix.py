@@ -2,8 +2,6 @@
 
 Postfix starts as root only, to hand its parts to other users; Postfix.reason() says why it cannot
 be had, if so. Needs no systemd, no syslog and nothing of /etc/postfix."""
-import email
-import email.policy
 import os
 import pathlib
 import pwd
@@ -209,13 +207,5 @@ class Postfix:
         return f"smtp://127.0.0.1:{self.port}"
 
     def paths(self):
+        """One file per mail and recipient."""
         return sorted((self.directory / "mail/all/new").glob("*"))
-
-    def mails(self):
-        return [email.message_from_bytes(p.read_bytes(), policy=email.policy.default)
-                for p in self.paths()]
-
-    def wait(self, count, timeout=60):
-        """Waits for so many mails in all; then all of them."""
-        wait_until(lambda: len(self.paths()) >= count, f"{count} mails", timeout)
-        return self.mails()

@@ -71,7 +71,7 @@ def without_own(raw):
 
 
 def delivered(postfix, since):
-    """{message id: mail}; each recipient has got a copy of his own, and all of them are the same."""
+    """{message id: mail}; each recipient has a copy of his own, all of them the same."""
     copies, names = collections.defaultdict(set), collections.defaultdict(list)
     for path in postfix.paths():
         if path in since:
