@@ -102,14 +102,6 @@ static const struct {
 
 #define SCHEMES (sizeof(schemes) / sizeof(schemes[0]))
 
-bool credential_is_reference(const char *text)
-{
-    for (size_t i = 0; i < SCHEMES; i++)
-        if (text_starts(text, schemes[i].prefix))
-            return true;
-    return false;
-}
-
 const char *credential_env(const char *const *env, const char *name, size_t name_len)
 {
     for (; env && *env; env++)

@@ -13,8 +13,6 @@ struct credential {
     bool world_readable; /* it came from a file that everybody can read */
 };
 
-/* True for texts that begin with file:, env: or credential:. */
-bool credential_is_reference(const char *text);
 /* The value of a variable in env ("NAME=value" lines ending with NULL), or NULL. */
 const char *credential_env(const char *const *env, const char *name, size_t name_len);
 /* Resolves text. One line end at the end of a file is not part of its value. The error says what

@@ -53,7 +53,6 @@ struct redis_link {
     struct timer *timer;
     struct list pending; /* struct command, oldest first */
     struct list doomed;  /* those whose owners are still to be told NULL */
-    size_t pending_count;
     struct list subs; /* struct subscription */
     size_t unconfirmed;
     unsigned failures;          /* since it was last up */
@@ -119,7 +118,6 @@ static redisAsyncContext *link_detach(struct redis_link *l)
         LIST_ENTRY(node, struct command, node)->link = NULL;
         list_add_tail(&l->doomed, node);
     }
-    l->pending_count = 0;
     timer_cancel(l->timer);
     return ac;
 }
@@ -200,7 +198,6 @@ static void on_reply(redisAsyncContext *ac, void *reply, void *arg)
         link_lost(l, ac->errstr, false); /* answers c too */
     } else if (l != NULL) {
         list_del(&c->node);
-        l->pending_count--;
         if (c->cb != NULL)
             c->cb(reply, c->arg); /* may free l */
     }
@@ -224,7 +221,6 @@ static enum sq_err command_send(struct redis_link *l, redis_reply_cb cb, void *a
     if (l->out.cap > RESP_KEEP)
         buf_free(&l->out);
     list_add_tail(&l->pending, &c->node);
-    l->pending_count++;
     return SQ_OK;
 }
 
@@ -496,9 +492,4 @@ void redis_link_free(struct redis_link *l)
 bool redis_link_is_up(const struct redis_link *l)
 {
     return l->state == LINK_UP;
-}
-
-size_t redis_link_pending(const struct redis_link *l)
-{
-    return l->state == LINK_UP ? l->pending_count : 0;
 }

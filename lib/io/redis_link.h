@@ -58,6 +58,4 @@ void redis_link_subscribe(struct redis_link *l, const char *channel, redis_reply
  * (a failover made it a replica). May be called in a reply's callback. */
 void redis_link_drop(struct redis_link *l, const char *why);
 
-size_t redis_link_pending(const struct redis_link *l); /* unanswered commands */
-
 #endif

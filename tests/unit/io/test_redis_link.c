@@ -13,10 +13,8 @@ static void test_says_hello_first(void **state)
     f->server.addr.db = 5;
     open_link(f);
     assert_int_equal(SEND(f, "CLIENT", "INFO"), SQ_OK);
-    assert_int_equal(redis_link_pending(f->link), 1);
     run_for(f, 1);
     assert_non_null(strstr(f->reply, "name=unit"));
-    assert_int_equal(redis_link_pending(f->link), 0);
     assert_int_equal(SEND(f, "SET", "k", "v"), SQ_OK);
     assert_int_equal(SEND(f, "SELECT", "0"), SQ_OK);
     assert_int_equal(SEND(f, "EXISTS", "k"), SQ_OK);
@@ -115,7 +113,6 @@ static void test_killed_server(void **state)
     assert_int_equal(f->nulls, 4);
     assert_string_equal(f->states, "ud");
     assert_false(redis_link_is_up(f->link));
-    assert_int_equal(redis_link_pending(f->link), 0);
     assert_int_equal(SEND(f, "PING"), SQ_ERR_STATE);
     redis_server_up(&f->server);
     run_until(f, 'u');
