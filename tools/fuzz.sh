@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# fuzz.sh [SECONDS]: every fuzz target of build/fuzz for SECONDS each. Seeds come from
-# tests/fuzz/corpus/<target>/; what is found new stays in build/fuzz/corpus/<target>/.
+# fuzz.sh [SECONDS [TARGET...]]: every fuzz target of build/fuzz, or these, for SECONDS each. Seeds
+# come from tests/fuzz/corpus/<target>/; what is found new stays in build/fuzz/corpus/<target>/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 seconds=${1:-60}
+targets=("${@:2}")
 case $seconds in
 '' | *[!0-9]*)
     echo "fuzz: SECONDS must be a whole number, not '$seconds'" >&2
@@ -29,8 +30,10 @@ fuzz_one() {
     grep -E '^stat::(number_of_executed_units|new_units_added|peak_rss_mb)' "build/fuzz/$name.log"
 }
 
+programs=("${targets[@]/#/build/fuzz/bin/}")
+[ ${#targets[@]} -gt 0 ] || programs=(build/fuzz/bin/fuzz_*)
 status=0 count=0
-for program in build/fuzz/bin/fuzz_*; do
+for program in "${programs[@]}"; do
     [ -x "$program" ] || continue
     count=$((count + 1))
     fuzz_one "$program" || {
