@@ -23,7 +23,7 @@ function(sendq_use_floor target floor)
     target_link_libraries(${target} PRIVATE sendq_${floor})
 endfunction()
 
-# sendq_embed_scripts(TARGET DIR): each DIR/<name>.lua, with the common.lua prelude in front,
+# sendq_embed_scripts(TARGET DIR): each DIR/<name>.lua, behind common.lua and the preludes it asks for,
 # becomes the string script_<name> in the generated header scripts_embedded.h.
 function(sendq_embed_scripts target dir)
     file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${dir}/*.lua)

@@ -26,6 +26,7 @@ struct item {
     enum sq_err err;
     struct buf packed, answer, conflict;
     struct store_field fields[FIELDS_MAX];
+    char units[12];
 };
 
 struct accept_stage {
@@ -122,6 +123,8 @@ static void add_fields(struct item *it, const struct sender *s, struct store_acc
         add_field(it, out, msg_text_name(copied[i]), m->text[copied[i]]);
     if (m->priority != PRIORITY_NORMAL)
         add_field(it, out, "_priority", priority_digit(m->priority));
+    if (m->units > 1)
+        add_field(it, out, "_units", it->units);
     if (cautious)
         add_field(it, out, "_uncertain", "fail");
     out->fields = it->fields;
@@ -144,11 +147,12 @@ static void admit(const struct accept_stage *a, struct item *it, struct store_ac
     struct message *m = &it->job.message;
     const struct sender *s = choice_sender(a->batch_live->config, m, &it->error);
 
-    if (s == NULL) {
+    if (s == NULL || choice_count(s, m, &it->error) != SQ_OK) {
         reject(a, it, out);
         return;
     }
     message_set(m, MSG_SENDER, s->id);
+    snprintf(it->units, sizeof(it->units), "%u", m->units);
     buf_clear(&it->packed);
     message_pack(m, &it->packed);
     out->id = m->id;

@@ -1,6 +1,7 @@
 /* Choosing senders. */
 #include "choice.h"
 
+#include "provider.h"
 #include <stdio.h>
 
 const struct sender *choice_sender(const struct config *c, const struct message *m,
@@ -22,4 +23,20 @@ const struct sender *choice_sender(const struct config *c, const struct message 
         return s;
     snprintf(e->code, sizeof(e->code), "%s", error_code_name(CODE_INSUFFICIENT_PERMISSIONS));
     return NULL;
+}
+
+enum sq_err choice_count(const struct sender *s, struct message *m, struct err_text *e)
+{
+    const struct provider_limits *l = s->provider->limits;
+    enum limit_unit day = l != NULL ? l->day_unit : LIMIT_MESSAGES;
+    enum limit_unit rate = l != NULL ? l->rate_unit : LIMIT_MESSAGES;
+
+    m->units = units_count(m, rate != LIMIT_MESSAGES ? rate : day);
+    if (s->day.count == 0 || day == LIMIT_MESSAGES || m->units <= s->day.count)
+        return SQ_OK;
+    err_set_field(e, SQ_ERR_INVALID, "recipient",
+                  "it counts as %u and its sender may send %lld a day", m->units,
+                  (long long)s->day.count);
+    snprintf(e->code, sizeof(e->code), "%s", error_code_name(CODE_RATE_LIMITED));
+    return SQ_ERR_INVALID;
 }

@@ -8,4 +8,9 @@
 const struct sender *choice_sender(const struct config *c, const struct message *m,
                                    struct err_text *e);
 
+/* Sets the message's units as its sender's limits count them. A message that no day's cap could
+ * ever hold is refused. */
+enum sq_err choice_count(const struct sender *s, struct message *m,
+                         struct err_text *e) SQ_MUST_CHECK;
+
 #endif

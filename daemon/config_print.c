@@ -218,6 +218,24 @@ static void add_values(struct printing *p, const struct scope *scope, const stru
     }
 }
 
+/* A comment that tells which limits are the provider's own, and where they were read. */
+static void add_published(struct buf *out, const struct sender *s)
+{
+    static const char *const names[] = {"rate", "day", "recipient", "concurrency"};
+    const char *comma = " ";
+
+    if (!s->published)
+        return;
+    buf_adds(out, "    # published by the provider:");
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (s->published & 1u << i) {
+            buf_addf(out, "%s%s", comma, names[i]);
+            comma = ", ";
+        }
+    }
+    buf_addf(out, " (%s, %s)\n", s->provider->limits->source, s->provider->limits->date);
+}
+
 static void add_sender(const struct config *c, unsigned index, struct buf *out)
 {
     const struct scope *scope = &c->impl->sender;
@@ -230,8 +248,11 @@ static void add_sender(const struct config *c, unsigned index, struct buf *out)
     };
     size_t start = out->len;
 
-    for (unsigned i = 0; i < scope->count; i++)
+    for (unsigned i = 0; i < scope->count; i++) {
+        if (strcmp(scope->settings[i].path, "limits.rate") == 0)
+            add_published(out, &c->senders[index]);
         add_setting(&p, i);
+    }
     add_values(&p, scope, &c->senders[index], true);
     add_values(&p, scope, &c->senders[index], false);
     if (!out->failed)

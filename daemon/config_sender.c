@@ -49,6 +49,33 @@ static void read_provider(const struct reading *r)
     buf_free(&text);
 }
 
+/* A limit that is not given is the one that the provider publishes; "" or 0 says that there is
+ * none. */
+static void fill_published(const struct reading *r)
+{
+    const char *name = cell_of(r, "provider")->text;
+    const struct provider *p = name ? provider_find(name) : NULL;
+    const struct provider_limits *l = p ? p->limits : NULL;
+    const struct {
+        const char *path, *words;
+        unsigned bit;
+    } all[] = {
+        {"limits.rate", l ? l->rate : NULL, PUBLISHED_RATE},
+        {"limits.day", l ? l->day : NULL, PUBLISHED_DAY},
+        {"limits.recipient", l ? l->recipient : NULL, PUBLISHED_RECIPIENT},
+        {"limits.concurrency", l ? l->concurrency : NULL, PUBLISHED_CONCURRENCY},
+    };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        struct cell *cell = cell_of(r, all[i].path);
+
+        if (cell->text || !all[i].words)
+            continue;
+        cell->text = pool_strdup(&r->load->impl->pool, all[i].words);
+        r->sender->published |= all[i].bit;
+    }
+}
+
 static void add_channels(struct buf *out, unsigned bits)
 {
     const char *comma = "";
@@ -191,6 +218,7 @@ void sender_load(struct load *l, unsigned index, struct sender *s)
     struct reading r = {.load = l, .sender = s, .cells = sender_cells(l, index), .index = index};
     unsigned before = l->fatal_count;
 
+    fill_published(&r);
     for (unsigned i = 0; i < scope->count; i++)
         setting_load(l, &scope->settings[i], &r.cells[i], s,
                      full_path(&r, scope->settings[i].path));

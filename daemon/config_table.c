@@ -173,14 +173,16 @@ static const struct setting sender_settings[] = {
              "provider's"},
     {"token_endpoint", "", .type = SETTING_URL, SEND(token_endpoint),
      .help = "Replaces the OAuth token URL, where there is one"},
-    {"limits.rate", "", .type = SETTING_RATE, SEND(rate),
-     .help = "Strict without `burst`: no window of a second ever holds more. Empty = none"},
-    {"limits.day", "", .type = SETTING_DAY, SEND(day),
+    {"limits.rate", NULL, .type = SETTING_RATE, SEND(rate),
+     .help = "Strict without `burst`: no window of a second ever holds more. Left out: what the "
+             "provider publishes (docs/providers.md); empty = none. It counts as the provider "
+             "does: messages, recipients or SMS segments. Likewise the next three"},
+    {"limits.day", NULL, .type = SETTING_DAY, SEND(day),
      .help = "Cap of a day, `2000/day calendar Europe/Berlin` or `2000/day rolling`. Empty = "
              "none"},
-    {"limits.concurrency", "0", .type = SETTING_INT, SEND(concurrency), .min = 0, .max = 100000,
+    {"limits.concurrency", NULL, .type = SETTING_INT, SEND(concurrency), .min = 0, .max = 100000,
      .help = "Transfers at a time over all workers; 0 = only worker.in_flight bounds them"},
-    {"limits.recipient", "", .type = SETTING_RATE, SEND(recipient_rate),
+    {"limits.recipient", NULL, .type = SETTING_RATE, SEND(recipient_rate),
      .help = "Rate to one and the same recipient. Empty = none"},
     {"retry.attempts", "8", .type = SETTING_INT, SEND(retry_attempts), .min = 1, .max = 1000,
      .help = "Attempts in all; 8 with the delays below span one to two minutes, a provider's "

@@ -60,6 +60,7 @@ struct page {
 
 static void add_sender(struct page *p, const struct config *c, const struct sender *s)
 {
+    const struct provider_limits *l = s->provider->limits;
     struct store_bucket *b = &p->buckets[p->bucket_count++];
     struct store_sender *out = &p->senders[p->sender_count];
     char *names = p->names[p->sender_count++];
@@ -69,6 +70,8 @@ static void add_sender(struct page *p, const struct config *c, const struct send
     b->day_cap = s->day.count;
     b->zone = s->day.zone[0] != '\0' ? s->day.zone : "UTC";
     b->concurrency = s->concurrency;
+    b->rate_units = l != NULL && l->rate_unit != LIMIT_MESSAGES;
+    b->day_units = l != NULL && l->day_unit != LIMIT_MESSAGES;
     snprintf(names + bucket_len, sizeof(p->names[0]) - (size_t)bucket_len, "%s",
              c->global_rate.count > 0 ? " global" : "");
     out->id = s->id;

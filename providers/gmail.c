@@ -44,7 +44,7 @@ static const struct provider_setting settings[] = {
 static const struct provider_limits limits = {
     .rate = "150/minute", /* 15,000 quota units a minute and user, 100 a send */
     .day = "2000/day rolling",
-    .unit = LIMIT_RECIPIENTS,
+    .day_unit = LIMIT_RECIPIENTS,
     .source = "https://developers.google.com/gmail/api/reference/quota",
     .date = "2026-11",
 };

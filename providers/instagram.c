@@ -20,7 +20,6 @@ static const struct provider_setting settings[] = {
 
 static const struct provider_limits limits = {
     .rate = "300/s",
-    .unit = LIMIT_MESSAGES,
     .source = "https://developers.facebook.com/documentation/business-messaging/"
               "messenger-platform/overview/rate-limiting",
     .date = "2026-11",

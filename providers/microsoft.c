@@ -33,9 +33,10 @@ static const struct provider_setting settings[] = {
 };
 
 static const struct provider_limits limits = {
-    .rate = "30/minute", /* Exchange Online, per mailbox; besides 4 requests at a time */
+    .rate = "30/minute", /* Exchange Online, per mailbox */
     .day = "10000/day rolling",
-    .unit = LIMIT_RECIPIENTS,
+    .concurrency = "4",
+    .day_unit = LIMIT_RECIPIENTS,
     .source = "https://learn.microsoft.com/office365/servicedescriptions/"
               "exchange-online-service-description/exchange-online-limits",
     .date = "2026-11",

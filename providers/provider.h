@@ -9,6 +9,7 @@
 #include "outcome.h"
 #include "request.h"
 #include "sender.h"
+#include "units.h"
 
 /* One credential or setting that a sender of this provider has. The tables make the configuration
  * schema, its checks, --print-config's masking and the reference in the README. */
@@ -30,18 +31,16 @@ struct build_ctx {
     const struct message *message; /* for classify of a send of several steps; may be NULL there */
 };
 
-/* What a limit counts: messages, the recipients in them, or SMS segments. */
-enum limit_unit { LIMIT_MESSAGES, LIMIT_RECIPIENTS, LIMIT_SEGMENTS };
-
 /* The limits that a provider publishes: defaults of a sender's `limits`, in the words that these
  * take in the configuration. NULL = none published. */
 struct provider_limits {
-    const char *rate;      /* "80/s" */
-    const char *day;       /* "2000/day rolling" */
-    const char *recipient; /* "1/s" */
-    enum limit_unit unit;
-    const char *source; /* the page that says so */
-    const char *date;   /* when it was read: "2026-11" */
+    const char *rate;                    /* "80/s" */
+    const char *day;                     /* "2000/day rolling" */
+    const char *recipient;               /* "1/s" */
+    const char *concurrency;             /* "4" */
+    enum limit_unit rate_unit, day_unit; /* what they count; at most one unit besides messages */
+    const char *source;                  /* the page that says so */
+    const char *date;                    /* when it was read: "2026-11" */
 };
 
 /* How a provider takes attachments that a message gives by URL. */

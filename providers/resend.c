@@ -22,7 +22,6 @@ static const struct provider_setting settings[] = {
 
 static const struct provider_limits limits = {
     .rate = "2/s", /* of the whole team; newer accounts have more */
-    .unit = LIMIT_MESSAGES,
     .source = "https://resend.com/docs/api-reference/rate-limit",
     .date = "2026-11",
 };

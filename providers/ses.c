@@ -29,7 +29,8 @@ static const struct provider_setting settings[] = {
 static const struct provider_limits limits = {
     .rate = "1/s", /* of an account in the sandbox; the console shows an account's own */
     .day = "200/day rolling",
-    .unit = LIMIT_RECIPIENTS,
+    .rate_unit = LIMIT_RECIPIENTS,
+    .day_unit = LIMIT_RECIPIENTS,
     .source = "https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas.html",
     .date = "2026-11",
 };

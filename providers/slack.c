@@ -32,7 +32,6 @@ static const struct provider_setting settings[] = {
 
 static const struct provider_limits limits = {
     .recipient = "1/s",
-    .unit = LIMIT_MESSAGES,
     .source = "https://docs.slack.dev/apis/web-api/rate-limits",
     .date = "2026-11",
 };

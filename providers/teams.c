@@ -32,7 +32,6 @@ static const struct provider_setting settings[] = {
 
 static const struct provider_limits limits = {
     .recipient = "30/min burst 7",
-    .unit = LIMIT_MESSAGES,
     .source = "https://learn.microsoft.com/microsoftteams/platform/bots/how-to/rate-limit",
     .date = "2026-11",
 };

@@ -23,7 +23,6 @@ static const struct provider_setting settings[] = {
 static const struct provider_limits limits = {
     .rate = "30/s",
     .recipient = "1/s",
-    .unit = LIMIT_MESSAGES,
     .source = "https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this",
     .date = "2026-11",
 };

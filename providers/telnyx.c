@@ -21,7 +21,6 @@ static const struct provider_setting settings[] = {
 
 static const struct provider_limits limits = {
     .rate = "50/s",
-    .unit = LIMIT_MESSAGES,
     .source = "https://developers.telnyx.com/docs/messaging/messages/rate-limiting",
     .date = "2026-11",
 };

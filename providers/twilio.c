@@ -31,7 +31,8 @@ static const struct provider_setting settings[] = {
 /* Each number's own rate depends on its kind and country, and Twilio queues what is over it for
  * hours: so there is no rate to preset, only what it counts. */
 static const struct provider_limits limits = {
-    .unit = LIMIT_SEGMENTS,
+    .rate_unit = LIMIT_SEGMENTS,
+    .day_unit = LIMIT_SEGMENTS,
     .source = "https://www.twilio.com/docs/messaging/guides/rate-limits",
     .date = "2026-11",
 };

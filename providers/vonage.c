@@ -31,7 +31,6 @@ static const struct provider_setting settings[] = {
 
 static const struct provider_limits limits = {
     .rate = "30/s",
-    .unit = LIMIT_MESSAGES,
     .source = "https://developer.vonage.com/en/api-errors/sms",
     .date = "2026-11",
 };

@@ -32,7 +32,6 @@ static const struct provider_setting settings[] = {
 static const struct provider_limits limits = {
     .rate = "80/s",
     .recipient = "10/min burst 10",
-    .unit = LIMIT_MESSAGES,
     .source =
         "https://developers.facebook.com/documentation/business-messaging/whatsapp/throughput",
     .date = "2026-11",

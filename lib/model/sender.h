@@ -17,6 +17,14 @@ struct sender_value {
 #define SENDER_VALUES_MAX 24
 #define SENDER_ID_MAX 64
 
+/* Limits that nobody configured, so that what the provider publishes is in force. */
+enum {
+    PUBLISHED_RATE = 1,
+    PUBLISHED_DAY = 2,
+    PUBLISHED_RECIPIENT = 4,
+    PUBLISHED_CONCURRENCY = 8,
+};
+
 /* Owned by the configuration; constant while a configuration is alive. */
 struct sender {
     const char *id; /* [A-Za-z0-9._-]{1,64} */
@@ -31,10 +39,11 @@ struct sender {
     unsigned value_count;
     const char **headers; /* webhook: extra "Name: value" lines */
     unsigned header_count;
-    struct rate rate;    /* per-second bucket; rate.count 0 = none */
-    struct day_cap day;  /* day.count 0 = none */
+    struct rate rate;   /* per-second bucket; rate.count 0 = none */
+    struct day_cap day; /* day.count 0 = none */
     struct rate recipient_rate;
     unsigned concurrency; /* in flight over all workers; 0 = no cap */
+    unsigned published; /* PUBLISHED_* bits: of these limits, which are the provider's own words */
     unsigned retry_attempts;
     int64_t retry_base_ms, retry_max_ms, retry_max_age_ms;
     int64_t timeout_ms;

@@ -106,7 +106,8 @@ struct store_bucket {
     int64_t tolerance_us; /* GCRA: (burst - 1) intervals; 0 = strict */
     int64_t day_cap;      /* 0 = none */
     const char *zone;
-    unsigned concurrency; /* 0 = none */
+    unsigned concurrency;       /* 0 = none */
+    bool rate_units, day_units; /* counts a message's units, not messages */
 };
 
 struct store_sender {

@@ -1,5 +1,6 @@
 """Caps as the provider sees them: any number of daemons on one Redis share one sender's rate."""
 import time
+from datetime import datetime
 
 import pytest
 from invariants import check_all
@@ -208,3 +209,45 @@ def test_a_reload_changes_the_rate(stand):
     daemon.configure(config)
     daemon.signal(1)
     stand.wait_final(ids, timeout=15)
+
+
+# --- what providers publish, and units ---
+
+def test_a_published_limit_is_in_force_unless_the_sender_says_otherwise(stand):
+    """Resend: 2/s."""
+    sender = stand.sender("slow", dialect="resend", credentials={"api_key": "re_key"})
+    quick = stand.sender("quick", dialect="resend", default=False, credentials={"api_key": "re_2"})
+    del sender["limits"]
+    stand.start(senders=[sender, quick])
+    slow_ids = stand.push(*[envelope(sender="slow") for _ in range(4)])
+    stand.wait_final(stand.push(*[envelope(sender="quick") for _ in range(30)]), timeout=10)
+    slow = stand.wait_final(slow_ids)
+    times = sorted(sent_at(m) for m in slow.values())
+    assert all(b - a >= 0.4 for a, b in zip(times, times[1:])), times
+
+
+def sent_at(message):
+    return datetime.fromisoformat(message["sent_at"]).timestamp()
+
+
+def test_segments_count_where_the_provider_counts_them(stand):
+    """Three segments a message at 20 segments/s: two messages in 0.3 s would be too many."""
+    twilio = stand.sender("text", ["sms"], "twilio", limits={"rate": "20/s burst 3"}, credentials={
+        "account_sid": "AC" + "0" * 32, "auth_token": "token"}, **{"from": {"address": "+15550001"}})
+    stand.start(senders=[twilio])
+    ids = stand.push(*[envelope(body("+15551234567", "a" * 400)) for _ in range(8)])
+    messages = stand.wait_final(ids)
+    assert {m["status"] for m in messages.values()} == {"sent"}, messages
+    times = sorted(sent_at(m) for m in messages.values())
+    assert times[-1] - times[0] >= 7 * 3 / 20 - 0.1, times
+
+
+def test_more_recipients_than_a_day_has_are_refused(stand):
+    stand.start(senders=[stand.sender(dialect="ses", limits={"day": "3/day", "rate": ""},
+                                      credentials={"access_key_id": "AK", "region": "eu-west-1",
+                                                   "secret_access_key": "s"})])
+    stand.push({"to": ["a@x.example", "b@x.example"], "cc": ["c@x.example", "d@x.example"],
+                "subject": "S", "body_text": "T"})
+    (entry,) = stand.wait_rejected(1)
+    assert entry["error_code"] == "rate_limited"
+    assert "counts as 4 and its sender may send 3 a day" in entry["error_message"]

@@ -1,32 +1,26 @@
 -- claim: for the senders whose turn it is, takes tokens from every bucket that applies, pops that
 -- many messages by priority, leases them to this worker and counts the attempt - one step, so that
 -- the caps hold over any number of workers.
+-- After buckets.lua.
 -- ARGV: 4 want (sends that can start now), 5 prefetch (further ones, only for senders without a
 -- rate), 6 quantum per sender, 7 horizon us (how far ahead slots are granted), 8 channels
 -- that may have a suppression list, 9 zones, then per zone: name and four day bounds in ms.
 -- Returns {'ok', now_us, next_us or 0, unknown senders {}, then per message: "<fence> <attempts>
 -- <slot_us: when it may start> <flags> <id>" and what is stored of it} or {'fenced'}. Flags: '-', 's'
 -- suppressed, 'c' capped: must start in its slot.
---
--- A bucket is GCRA (ITU-T I.371): `tat` is the theoretical arrival time of the next send. The k-th
--- send may start at max(now, tat - tolerance) and moves tat by one interval. A strict rate has
--- tolerance 0; a token bucket of depth B has (B - 1) intervals. With several buckets every send's
--- time is the latest over all, and every tat moves from that time: so each bucket sees the times at
--- which the sends really happen.
 allow_oom()
 if fenced() then
   return { 'fenced' }
 end
 local want, prefetch, quantum = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local horizon = tonumber(ARGV[7])
-local zones = {}
 for z = 0, tonumber(ARGV[9]) - 1 do
   local i = 10 + z * 5
   zones[ARGV[i]] = { tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]),
     tonumber(ARGV[i + 4]) }
 end
 local turn = P .. 'turn'
-local unknown, leased, buckets = {}, {}, {}
+local unknown, leased = {}, {}
 -- What is returned; not unpacked from another table, which Lua does for some 8000 values only.
 local out = { 'ok', int(now_us), '0', unknown }
 -- Ids looked at per sender and call, at most: those of messages that no longer wait cost time too.
@@ -50,19 +44,6 @@ local function promote()
   end
 end
 
--- The start of the day that `now` falls in, and of the next; nothing where the bounds do not
--- cover Redis' time (the caller's clock is a day off): then nothing is granted.
-local function day_of(zone)
-  local b = zones[zone]
-  if b then
-    for i = 1, 3 do
-      if now >= b[i] and now < b[i + 1] then
-        return b[i], b[i + 1]
-      end
-    end
-  end
-end
-
 -- Whether any channel has a suppression list at all: asked once per call, not per message. People
 -- write these lists: one of another type must stop all before the first message is leased.
 local any_suppressed = false
@@ -70,83 +51,6 @@ for channel in string.gmatch(ARGV[8], '%S+') do
   any_suppressed = call('SCARD', P .. 'suppressed:' .. channel) > 0 or any_suppressed
 end
 call('ZCARD', turn)
-
--- A bucket with its state, read once per call.
-local function bucket(name)
-  local b = buckets[name]
-  if b == nil then
-    local v = tell('HMGET', P .. 'bucket:' .. name, 'interval', 'tolerance', 'day_cap', 'zone',
-      'conc', 'tat', 'day_start', 'used', 'busy', 'pause')
-    b = false
-    if v[1] then
-      b = { key = P .. 'bucket:' .. name, interval = tonumber(v[1]), tolerance = tonumber(v[2]),
-        day_cap = tonumber(v[3]), zone = v[4], conc = tonumber(v[5]), tat = tonumber(v[6] or '0'),
-        day_start = tonumber(v[7] or '0'), used = tonumber(v[8] or '0'),
-        busy = tonumber(v[9] or '0'), pause = tonumber(v[10] or '0') }
-      if b.day_cap > 0 then
-        local start, stop = day_of(b.zone)
-        b.day_end = stop
-        -- A clock that stepped back into yesterday does not open yesterday's count again.
-        if start and start > b.day_start then
-          b.day_start, b.used = start, 0
-        end
-      end
-    end
-    buckets[name] = b
-  end
-  return b
-end
-
--- How many may go by the caps that do not depend on time within the horizon; why if none.
-local function countable(list, n)
-  local state, next_us = 'ok', 0
-  for _, b in ipairs(list) do
-    if b.pause > now_us then
-      return 0, 'throttled', b.pause
-    end
-    if b.conc > 0 and b.conc - b.busy < n then
-      n = math.max(0, b.conc - b.busy)
-      if n == 0 then
-        -- Whoever finishes gives the turn back; this is only the safety net.
-        state, next_us = 'throttled', now_us + 1000000
-      end
-    end
-    if b.day_cap > 0 then
-      if not b.day_end then
-        return 0, 'day_cap', now_us + 1000000
-      end
-      if b.day_cap - b.used < n then
-        n = math.max(0, b.day_cap - b.used)
-        if n == 0 then
-          return 0, 'day_cap', b.day_end * 1000
-        end
-      end
-    end
-  end
-  return n, state, next_us
-end
-
--- When the next send may start by every rate.
-local function slot(list)
-  local at = now_us
-  for _, b in ipairs(list) do
-    if b.interval > 0 then
-      at = math.max(at, b.tat - b.tolerance)
-    end
-  end
-  return at
-end
-
-local function spend(list, at)
-  for _, b in ipairs(list) do
-    if b.interval > 0 then
-      b.tat = math.max(b.tat, at) + b.interval
-    end
-    b.used = b.used + 1
-    b.busy = b.busy + 1
-    b.dirty = true
-  end
-end
 
 -- Ids by priority: of 20 sends at least one is low and three are normal, if there are any.
 local function pop(sender, n, served)
@@ -195,51 +99,98 @@ local function lease(id, m, at, flags)
   event(false, 'message.sending', 'id', id, 'attempts', attempts)
 end
 
--- Serves one sender; returns when its next turn is (nothing = it has nothing to send).
-local function serve(sender, s)
-  local list, rated = {}, false
-  for name in string.gmatch(s[1], '%S+') do
+-- Puts popped ids back to the heads of their queues.
+local function unpop(sender, id)
+  local priority = tell('HGET', P .. 'message:' .. id, '_priority')
+  put('LPUSH', ready_key(sender, type(priority) == 'string' and priority or '2'), { id })
+end
+
+-- Leases a popped message. Or not, where its units do not fit: then returns when they might, and
+-- why not yet.
+local function admit(s, list, id, m, at)
+  local u = tonumber(m[4] or '1')
+  if is_suppressed(id, s[3]) then
+    hold(list, u)
+    lease(id, m, now_us, 's')
+    return
+  end
+  if list.units then
+    local fits, later = fits_day(list, u)
+    if not fits then
+      return later, 'day_cap'
+    end
+    at = slot(list, u)
+    if at > now_us + horizon then
+      return at - horizon, 'throttled'
+    end
+  end
+  spend(list, at, u)
+  lease(id, m, at, list.rated and 'c' or '-')
+end
+
+-- A sender's buckets; nothing = one is missing.
+local function buckets_of(names)
+  local list = {}
+  for name in string.gmatch(names, '%S+') do
     local b = bucket(name)
     if not b then
-      unknown[#unknown + 1] = sender
-      return now_us + 5000000, 'throttled', waiting(sender)
+      return nil
     end
     list[#list + 1] = b
-    rated = rated or b.interval > 0
+    list.rated = list.rated or b.interval > 0
+    list.units = list.units or b.rate_units or b.day_units
   end
-  local room = rated and want or want + prefetch
-  local n, state, next_us = countable(list, math.min(room, quantum))
+  return list
+end
+
+-- Leases up to n messages; returns how many, and when and why no more go, if that is so.
+local function send(sender, s, list, n)
   local served, sent, looked = tonumber(s[4] or '0'), 0, 0
-  local flags = rated and 'c' or '-'
   while sent < n and looked < LOOK_MAX do
-    local at = slot(list)
+    local at = slot(list, 1)
     if at > now_us + horizon then
-      state, next_us = 'throttled', at - horizon
-      break
+      return sent, at - horizon, 'throttled'
     end
     -- Without a rate all are popped at once, else one per slot.
-    local ids = pop(sender, rated and 1 or n - sent, served + sent)
+    local ids = pop(sender, (list.rated or list.units) and 1 or n - sent, served + sent)
     if #ids == 0 then
       break
     end
     looked = looked + #ids
     for _, id in ipairs(ids) do
-      local m = tell('HMGET', P .. 'message:' .. id, 'status', '_fence', 'attempts')
+      local m = tell('HMGET', P .. 'message:' .. id, 'status', '_fence', 'attempts', '_units')
       if m[1] == 'queued' then
-        if is_suppressed(id, s[3]) then
-          lease(id, m, now_us, 's')
-          for _, b in ipairs(list) do
-            b.busy = b.busy + 1
-            b.used = b.used + 1
-            b.dirty = true
-          end
-        else
-          spend(list, at)
-          lease(id, m, at, flags)
+        local later, why = admit(s, list, id, m, at)
+        if later then
+          unpop(sender, id)
+          return sent, later, why
         end
         sent = sent + 1
       end
     end
+  end
+  return sent
+end
+
+-- Serves one sender; returns when its next turn is (nothing = it has nothing to send).
+local function serve(sender, s)
+  local list = buckets_of(s[1])
+  if not list then
+    unknown[#unknown + 1] = sender
+    return now_us + 5000000, 'throttled', waiting(sender)
+  end
+  local room = list.rated and want or want + prefetch
+  local n, state, next_us = places(list, math.min(room, quantum))
+  if n > 0 then
+    local full
+    n, full = day_room(list, n)
+    if full then
+      state, next_us = n == 0 and 'day_cap' or 'ok', n == 0 and full or 0
+    end
+  end
+  local sent, later, why = send(sender, s, list, n)
+  if later then
+    state, next_us = why, later
   end
   local from_want = math.min(want, sent)
   want = want - from_want
@@ -252,7 +203,7 @@ local function serve(sender, s)
     return nil, 'ok', 0
   end
   if next_us == 0 then
-    local at = slot(list)
+    local at = slot(list, 1)
     next_us = at > now_us + horizon and at - horizon or now_us
   end
   return next_us, state, left
@@ -297,12 +248,7 @@ for position, sender in ipairs(due) do
     publish_state(sender, s, state, next_us, left)
   end
 end
-for _, b in pairs(buckets) do
-  if b and b.dirty then
-    call('HSET', b.key, 'tat', int(b.tat), 'day_start', int(b.day_start), 'used', int(b.used),
-      'busy', int(b.busy))
-  end
-end
+save_buckets()
 for i = 1, #leased, 1000 do
   call('SADD', P .. 'lease:' .. W, unpack(leased, i, math.min(i + 999, #leased)))
 end

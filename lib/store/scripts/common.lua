@@ -149,30 +149,6 @@ local function unclaim(worker, max_deaths)
   return #all - 1
 end
 
--- Whether a lease's use was counted in the day that its sender's bucket counts now: a refund of
--- yesterday's would raise today's cap. RFC 3339 texts of one zone compare like their times.
-local function is_today(sender, leased_at)
-  local start = tell('HGET', P .. 'bucket:sender:' .. sender, 'day_start')
-  return leased_at and type(start) == 'string' and leased_at >= iso(tonumber(start))
-end
-
--- Gives up `places` of concurrency in a sender's buckets, and `units` of the day's use: sends that
--- never left do not count. A sender that waited for the free place gets its turn now.
-local function give_back(sender, places, units)
-  for _, name in ipairs({ 'sender:' .. sender, 'global' }) do
-    local key = P .. 'bucket:' .. name
-    local b = tell('HMGET', key, 'conc', 'busy', 'used')
-    local busy = tonumber(b[2] or '0')
-    if b[1] then
-      call('HSET', key, 'busy', int(math.max(0, busy - places)), 'used',
-        int(math.max(0, tonumber(b[3] or '0') - units)))
-      if b[1] ~= '0' and busy >= tonumber(b[1]) then
-        call('ZADD', P .. 'turn', 'XX', 'LT', int(now_us), sender)
-      end
-    end
-  end
-end
-
 -- A leased message goes back to the head of its queue. `counted` = its attempt stands.
 local function release(id, sender, priority, attempts, counted)
   local key = P .. 'message:' .. id

@@ -1,13 +1,14 @@
 -- configure: writes the senders' limits where claim reads them; safe to run at any time.
--- ARGV: 4 count of buckets, then per bucket: name interval_us tolerance_us day_cap zone concurrency;
+-- ARGV: 4 count of buckets, then per bucket: name interval_us tolerance_us day_cap zone concurrency
+-- units (1: the rate counts a message's units, 2: the day does, 3: both);
 -- then the count of senders, then per sender: id fingerprint buckets ignore_suppressed.
 -- A `broken` sender whose fingerprint (of its configuration and credentials) changed is mended;
 -- a paused one stays paused.
 local i = 5
 for _ = 1, tonumber(ARGV[4]) do
   call('HSET', P .. 'bucket:' .. ARGV[i], 'interval', ARGV[i + 1], 'tolerance', ARGV[i + 2],
-    'day_cap', ARGV[i + 3], 'zone', ARGV[i + 4], 'conc', ARGV[i + 5])
-  i = i + 6
+    'day_cap', ARGV[i + 3], 'zone', ARGV[i + 4], 'conc', ARGV[i + 5], 'units', ARGV[i + 6])
+  i = i + 7
 end
 local count = tonumber(ARGV[i])
 i = i + 1

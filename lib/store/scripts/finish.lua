@@ -1,4 +1,5 @@
 -- finish: records the outcomes of attempts. Statistics move exactly when a state moves.
+-- After buckets.lua.
 -- ARGV: 4 retention ms, 5 reply ms, 6 stats retention ms, 7 timeline cap, 8 keep content 0|1,
 -- 9 count, then per outcome:
 --   kind id fence sender delay_ms refund answer reply_queue stats_provider stats_channel contact
@@ -149,7 +150,7 @@ for _ = 1, tonumber(ARGV[9]) do
   o.code = fields >= 2 and ARGV[i + 14] or ''
   o.text = fields >= 4 and ARGV[i + 16] or ''
   local m = tell('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority', 'sender',
-    'provider', 'channel', 'sending_at')
+    'provider', 'channel', 'sending_at', '_units')
   -- Of a message that cannot be read, or whose sender is configured no more, the hash knows.
   if o.sender == '' then
     o.sender, o.channel = m[6] or '', m[8] or o.channel
@@ -170,7 +171,7 @@ for _ = 1, tonumber(ARGV[9]) do
     seen[o.id] = true
     unleased[#unleased + 1] = o.id
     senders[#senders + 1] = o.sender
-    refunds[#refunds + 1] = ARGV[i + 5] == '1' and is_today(o.sender, m[9]) and 1 or 0
+    refunds[#refunds + 1] = ARGV[i + 5] == '1' and { m[9], tonumber(m[10] or '1') } or false
   end
   i = i + 13 + fields
 end
@@ -180,9 +181,9 @@ local lease = P .. 'lease:' .. W
 local freed = {}
 for k, held in ipairs(#unleased > 0 and call('SMISMEMBER', lease, unpack(unleased)) or {}) do
   if held == 1 then
-    local f = freed[senders[k]] or { 0, 0 }
-    f[1] = f[1] + 1
-    f[2] = f[2] + refunds[k]
+    local f = freed[senders[k]] or { places = 0 }
+    f.places = f.places + 1
+    f[#f + 1] = refunds[k] or nil
     freed[senders[k]] = f
   end
 end
@@ -190,8 +191,9 @@ if #unleased > 0 then
   call('SREM', lease, unpack(unleased))
 end
 for sender, f in pairs(freed) do
-  give_back(sender, f[1], f[2])
+  give_back(sender, f.places, f)
 end
+save_buckets()
 if #gone > 0 then
   call('UNLINK', unpack(gone))
 end

@@ -1,4 +1,5 @@
 -- recover: renews this worker's lease, and brings back what dead workers held. Any worker runs it.
+-- After buckets.lua.
 -- ARGV: 4 lease ms, 5 worker name, 6 'new' (register) | 'beat', 7 earlier identities of this very
 -- process to retire, separated by spaces, 8 how many leases to keep from them, then id and fence of
 -- each; then the count of worker fields and field value ...; then retention ms of rejected and of
@@ -42,10 +43,10 @@ local jobs, messages, adopted = 0, 0, {}
 local function bring_back(id, unsent)
   local key = P .. 'message:' .. id
   local m = tell('HMGET', key, 'status', 'sender', '_priority', 'attempts', '_uncertain', '_started',
-    '_fence', 'sending_at')
+    '_fence', 'sending_at', '_units')
   if m[1] ~= 'sending' or not m[2] then
     if m[2] then
-      give_back(m[2], 1, 0)
+      give_back(m[2], 1, {})
     end
     return
   end
@@ -58,7 +59,7 @@ local function bring_back(id, unsent)
     adopted[n + 4] = type(packed) == 'string' and packed or ''
     return
   end
-  give_back(m[2], 1, unsent and is_today(m[2], m[8]) and 1 or 0)
+  give_back(m[2], 1, unsent and { { m[8], tonumber(m[9] or '1') } } or {})
   release(id, m[2], m[3], m[4], not unsent)
 end
 
@@ -106,6 +107,7 @@ end
 for _, dead in ipairs(call('ZRANGEBYSCORE', workers, '-inf', int(now), 'LIMIT', 0, 4)) do
   bury(dead, drain(dead, 128), true)
 end
+save_buckets()
 tell('XTRIM', P .. 'rejected', 'MINID', '~', int(now - rejected_ms), 'LIMIT', FORGET_MAX)
 local old = tell('ZRANGEBYSCORE', P .. 'dead', '-inf', int(now - dead_ms), 'LIMIT', 0, FORGET_MAX)
 if #old > 0 then

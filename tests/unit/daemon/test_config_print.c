@@ -42,6 +42,35 @@ static void test_print_masks_secrets(void **state)
     config_free(c);
 }
 
+/* What the provider publishes is in force unless the sender says something, be it that there is
+ * none; the print tells where it was read. */
+static void test_print_published_limits(void **state)
+{
+    struct config *c = load_good("senders:\n"
+                                 "- {id: a, provider: microsoft, channels: [email], "
+                                 "credentials: {tenant_id: t, client_id: c, client_secret: s, "
+                                 "mailbox: a@b.example}, limits: {rate: \"\", day: 5/day}}\n"
+                                 "- {id: b, provider: telegram, credentials: {token: \"1:a\"}}\n",
+                                 NULL);
+    struct buf out = {0};
+
+    (void)state;
+    assert_int_equal(c->senders[0].published, PUBLISHED_CONCURRENCY);
+    assert_int_equal(c->senders[0].rate.count, 0);
+    assert_int_equal(c->senders[0].day.count, 5);
+    assert_int_equal(c->senders[0].concurrency, 4);
+    assert_int_equal(c->senders[1].rate.count, 30);
+    assert_int_equal(c->senders[1].recipient_rate.count, 1);
+    print(c, &out);
+    assert_non_null(strstr(buf_str(&out), "    # published by the provider: concurrency "
+                                          "(https://learn.microsoft.com/"));
+    assert_non_null(strstr(buf_str(&out), "    # published by the provider: rate, recipient "
+                                          "(https://core.telegram.org/"));
+    assert_non_null(strstr(buf_str(&out), "      recipient: 1/s\n"));
+    buf_free(&out);
+    config_free(c);
+}
+
 static void test_masked_urls(void **state)
 {
     static const char *const cases[][2] = {
@@ -174,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_print_masks_secrets),
+        cmocka_unit_test(test_print_published_limits),
         cmocka_unit_test(test_masked_urls),
         cmocka_unit_test(test_print_loads_again),
         cmocka_unit_test(test_reference_names_every_setting),

@@ -2,6 +2,7 @@
 #include "provider_test.h"
 
 #include "rate.h"
+#include "text.h"
 
 #define ONE_MORE(name) +1
 
@@ -48,12 +49,17 @@ static void test_published_limits_can_be_read(void **state)
         const struct provider_limits *l = provider_at(i)->limits;
         struct rate rate;
         struct day_cap day;
+        int64_t n;
 
         if (!l)
             continue;
         assert_true(!l->rate || rate_parse(l->rate, &rate, NULL) == SQ_OK);
         assert_true(!l->recipient || rate_parse(l->recipient, &rate, NULL) == SQ_OK);
         assert_true(!l->day || day_cap_parse(l->day, &day, NULL) == SQ_OK);
+        assert_true(!l->concurrency || text_to_i64(l->concurrency, &n) == SQ_OK);
+        /* A message carries one number of units besides 1. */
+        assert_true(l->rate_unit == LIMIT_MESSAGES || l->day_unit == LIMIT_MESSAGES ||
+                    l->rate_unit == l->day_unit);
         assert_true(strncmp(l->source, "https://", 8) == 0);
         assert_int_equal(strlen(l->date), strlen("2026-11"));
     }

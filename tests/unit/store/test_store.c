@@ -123,14 +123,23 @@ static void test_clock(void **state)
 static void test_configure(void **state)
 {
     struct store_rig *r = *state;
-    const struct store_bucket b[] = {{"sender:p", 10, 20, 30, "Europe/Berlin", 40},
-                                     {"global", 50, 60, 0, "UTC", 0}};
-    const struct store_sender s = {"p", "0123456789abcdef", "sender:p global", true};
+    const struct store_bucket b[] = {{.name = "sender:p",
+                                      .interval_us = 10,
+                                      .tolerance_us = 20,
+                                      .day_cap = 30,
+                                      .zone = "Europe/Berlin",
+                                      .concurrency = 40,
+                                      .day_units = true},
+                                     {.name = "global", .interval_us = 50, .tolerance_us = 60}};
+    const struct store_sender s = {.id = "p",
+                                   .fingerprint = "0123456789abcdef",
+                                   .buckets = "sender:p global",
+                                   .ignore_suppressed = true};
 
     assert_int_equal(worker_configure(r->a, b, 2, &s, 1), STORE_OK);
     assert_string_equal(REDIS(r->g, "HMGET", "t:bucket:sender:p", "interval", "tolerance",
-                              "day_cap", "zone", "conc"),
-                        "10 20 30 Europe/Berlin 40");
+                              "day_cap", "zone", "conc", "units"),
+                        "10 20 30 Europe/Berlin 40 2");
     assert_string_equal(REDIS(r->g, "HMGET", "t:bucket:global", "interval", "tolerance"), "50 60");
     assert_string_equal(REDIS(r->g, "HMGET", "t:sender:p", "state", "_fingerprint", "_buckets",
                               "_ignore_suppressed"),

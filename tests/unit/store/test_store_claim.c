@@ -7,9 +7,9 @@ static void three_senders(struct store_rig *r, const char *buckets_of_c)
     const struct store_bucket b[] = {{.name = "sender:a", .zone = "UTC"},
                                      {.name = "sender:b", .zone = "UTC"},
                                      {.name = "sender:c", .zone = "UTC"}};
-    const struct store_sender s[] = {{"a", "f", "sender:a", false},
-                                     {"b", "f", "sender:b", false},
-                                     {"c", "f", buckets_of_c, false}};
+    const struct store_sender s[] = {{.id = "a", .fingerprint = "f", .buckets = "sender:a"},
+                                     {.id = "b", .fingerprint = "f", .buckets = "sender:b"},
+                                     {.id = "c", .fingerprint = "f", .buckets = buckets_of_c}};
 
     assert_int_equal(worker_configure(r->a, b, 3, s, 3), STORE_OK);
 }
@@ -290,7 +290,8 @@ static void test_suppressed_ignored(void **state)
 {
     struct store_rig *r = *state;
     const struct store_bucket b = {.name = "sender:s", .zone = "UTC"};
-    const struct store_sender s = {"s", "f1", "sender:s", true};
+    const struct store_sender s = {
+        .id = "s", .fingerprint = "f1", .buckets = "sender:s", .ignore_suppressed = true};
 
     worker_configure(r->a, &b, 1, &s, 1);
     queue_n(r, "m", 1, "s", PRIORITY_NORMAL);

@@ -96,8 +96,8 @@ static void test_several_buckets(void **state)
         {.name = "global", .interval_us = 4 * SECOND, .zone = "UTC"},
         {.name = "sender:p", .interval_us = 10 * SECOND, .zone = "UTC"},
         {.name = "sender:q", .interval_us = SECOND, .tolerance_us = 9 * SECOND, .zone = "UTC"}};
-    const struct store_sender s[] = {{"p", "f", "sender:p global", false},
-                                     {"q", "f", "sender:q global", false}};
+    const struct store_sender s[] = {{.id = "p", .fingerprint = "f", .buckets = "sender:p global"},
+                                     {.id = "q", .fingerprint = "f", .buckets = "sender:q global"}};
     int64_t t;
 
     worker_configure(r->a, b, 3, s, 2);
@@ -140,6 +140,74 @@ static void test_empty_queue_costs_nothing(void **state)
     worker_claim(r->a, 5);
     assert_string_equal(REDIS(r->g, "HMGET", "t:bucket:sender:s", "tat", "used", "busy"),
                         "(nil) (nil) (nil)");
+}
+
+/* Queues n messages m1.. of these units each. */
+static void queue_units(struct store_rig *r, unsigned n, const char *units)
+{
+    char key[80];
+
+    queue_n(r, "m", n, "s", PRIORITY_NORMAL);
+    for (unsigned i = 1; i <= n; i++) {
+        snprintf(key, sizeof(key), "t:message:m%u", i);
+        REDIS(r->g, "HSET", key, "_units", units);
+    }
+}
+
+/* A message of three units costs three intervals, and starts when the bucket holds three. */
+static void test_rate_counts_units(void **state)
+{
+    struct store_rig *r = *state;
+    int64_t t;
+
+    LIMIT(r, .interval_us = 10 * SECOND, .tolerance_us = 30 * SECOND, .rate_units = true);
+    queue_units(r, 3, "3");
+    assert_int_equal(worker_claim(r->a, 3), STORE_OK);
+    t = r->a->now_us;
+    assert_int_equal(r->a->claim_count, 3);
+    assert_int_equal(slots(r->a)[0], t); /* four tokens: one is left */
+    assert_int_equal(slots(r->a)[1], t + 20 * SECOND);
+    assert_int_equal(slots(r->a)[2], t + 50 * SECOND);
+}
+
+/* What no bucket could ever hold takes a full one, and pays in full. */
+static void test_more_units_than_the_burst(void **state)
+{
+    struct store_rig *r = *state;
+
+    LIMIT(r, .interval_us = 10 * SECOND, .tolerance_us = 10 * SECOND, .rate_units = true);
+    queue_units(r, 2, "5");
+    assert_int_equal(worker_claim(r->a, 2), STORE_OK);
+    assert_int_equal(slots(r->a)[0], r->a->now_us);
+    assert_int_equal(slots(r->a)[1], r->a->now_us + 50 * SECOND);
+}
+
+/* Not within the horizon: it goes back to where it was, at no cost. */
+static void test_units_beyond_the_horizon(void **state)
+{
+    struct store_rig *r = *state;
+    const struct store_claim req = {
+        .want = 9, .quantum = 9, .horizon_us = 15 * SECOND, .channels = ""};
+
+    LIMIT(r, .interval_us = 10 * SECOND, .tolerance_us = 30 * SECOND, .rate_units = true);
+    queue_units(r, 3, "3");
+    assert_int_equal(worker_claim_by(r->a, &req), STORE_OK);
+    assert_int_equal(r->a->claim_count, 1);
+    assert_in_range(r->a->next_us - r->a->now_us, 5 * SECOND, 5 * SECOND + 64);
+    assert_string_equal(REDIS(r->g, "LRANGE", "t:ready:s:2", "0", "-1"), "m2 m3");
+    assert_string_equal(REDIS(r->g, "HGET", "t:bucket:sender:s", "used"), "1");
+}
+
+/* A rate of messages does not care. */
+static void test_rate_of_messages_with_units(void **state)
+{
+    struct store_rig *r = *state;
+
+    LIMIT(r, .interval_us = 10 * SECOND, .day_units = true);
+    queue_units(r, 2, "3");
+    assert_int_equal(worker_claim(r->a, 2), STORE_OK);
+    assert_int_equal(slots(r->a)[1], r->a->now_us + 10 * SECOND);
+    assert_string_equal(REDIS(r->g, "HGET", "t:bucket:sender:s", "used"), "6");
 }
 
 /* --- days: the bounds come with the call --- */
@@ -252,6 +320,29 @@ static void test_refund(void **state)
     assert_string_equal(REDIS(r->g, "HMGET", "t:bucket:sender:s", "used", "busy"), "2 0");
 }
 
+/* A day that counts units takes none that would pass its cap, and gets them back whole. */
+static void test_day_counts_units(void **state)
+{
+    struct store_rig *r = *state;
+
+    LIMIT(r, .day_cap = 7, .zone = "Test/Zone", .day_units = true);
+    queue_units(r, 4, "3");
+    claim_in_day(r, 9, "Test/Zone", 1);
+    assert_int_equal(r->a->claim_count, 2);
+    assert_string_equal(REDIS(r->g, "HMGET", "t:sender:s", "state", "sent_today", "waiting"),
+                        "day_cap 6 2");
+    assert_string_equal(REDIS(r->g, "LRANGE", "t:ready:s:2", "0", "-1"), "m3 m4");
+    finish_one(r, FINISH_RELEASE, "m1", true);
+    assert_string_equal(REDIS(r->g, "HGET", "t:bucket:sender:s", "used"), "3");
+    claim_in_day(r, 9, "Test/Zone", 1);
+    assert_int_equal(r->a->claim_count, 1);
+    assert_string_equal(r->a->claims[0].id, "m1");
+    /* The cap was lowered below what one of them has: it takes a day of its own. */
+    LIMIT(r, .day_cap = 2, .zone = "Test/Zone", .day_units = true);
+    claim_in_day(r, 9, "Test/Zone", 0);
+    assert_int_equal(r->a->claim_count, 1);
+}
+
 /* ... not to the next one, whose cap would then be passed. */
 static void test_refund_of_yesterday(void **state)
 {
@@ -355,7 +446,12 @@ int main(void)
         STORE_TEST(test_several_buckets),
         STORE_TEST(test_two_workers),
         STORE_TEST(test_empty_queue_costs_nothing),
+        STORE_TEST(test_rate_counts_units),
+        STORE_TEST(test_more_units_than_the_burst),
+        STORE_TEST(test_units_beyond_the_horizon),
+        STORE_TEST(test_rate_of_messages_with_units),
         STORE_TEST(test_day_cap),
+        STORE_TEST(test_day_counts_units),
         STORE_TEST(test_next_day),
         STORE_TEST(test_neighbour_days_are_covered),
         STORE_TEST(test_bounds_that_do_not_cover_grant_nothing),
