@@ -123,6 +123,8 @@ static void add_fields(struct item *it, const struct sender *s, struct store_acc
         add_field(it, out, msg_text_name(copied[i]), m->text[copied[i]]);
     if (m->priority != PRIORITY_NORMAL)
         add_field(it, out, "_priority", priority_digit(m->priority));
+    if (m->text[MSG_TENANT] != NULL && !text_eq(m->text[MSG_TENANT], s->tenant))
+        add_field(it, out, "_tenant", m->text[MSG_TENANT]);
     if (m->units > 1)
         add_field(it, out, "_units", it->units);
     if (cautious)

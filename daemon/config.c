@@ -150,6 +150,7 @@ static void load_values(struct load *l)
     for (unsigned i = 0; i < impl->root.count; i++)
         setting_load(l, &impl->root.settings[i], &impl->cells[i], c, impl->root.settings[i].path);
     c->job.max_attachment = (size_t)c->attachments_max;
+    limits_load(l);
     if (l->flags & CONFIG_WITHOUT_SENDERS) {
         c->sender_count = 0;
         return;

@@ -9,6 +9,13 @@
 #include "log.h"
 #include "sender.h"
 
+/* The limits of what several senders have in common: a channel, or a tenant ("*": any that has none
+ * of its own). */
+struct scope_limit {
+    const char *name;
+    struct limit limit;
+};
+
 /* Owned by config_load's caller; constant after loading. */
 struct config {
     const char *ns; /* namespace */
@@ -38,7 +45,11 @@ struct config {
     int64_t redis_timeout_ms;   /* 5 s */
     int64_t max_retry_after_ms; /* 1h: longer Retry-Afters are clamped */
     struct job_limits job;
-    struct rate global_rate;
+    struct limit global_limit;                  /* over all senders */
+    const char **channel_words, **tenant_words; /* limits.channels and tenants as they stand */
+    unsigned channel_word_count, tenant_word_count;
+    struct scope_limit *channel_limits, *tenant_limits; /* each name once */
+    unsigned channel_limit_count, tenant_limit_count;
     int template_missing;           /* enum template_missing: a field without value and default */
     const char *attachments_root;   /* NULL = attachments by storage_path are refused */
     const char **attachments_hosts; /* allow_hosts: reachable although their address is private */

@@ -136,11 +136,9 @@ static void warn_in_vain(struct load *l, unsigned index)
         bool given;
         const char *instead;
     } all[] = {
-        {"limits.recipient", s->recipient_rate.count > 0, "this version keeps no such limit"},
         {"limits.day", s->day.count > 0 && s->day.mode == DAY_ROLLING,
          "this version counts by the calendar day in UTC"},
         {"fallback", s->fallback_count > 0, "this version tries no other sender"},
-        {"tenant", !text_is_empty(s->tenant), "this version does not look at it"},
     };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)

@@ -152,6 +152,10 @@ void setting_load(struct load *l, const struct setting *s, struct cell *cell, vo
 struct cell *sender_cells(const struct load *l, unsigned index);
 void sender_load(struct load *l, unsigned index, struct sender *s);
 
+/* config_limits.c: limits in lists of words. */
+void limits_load(struct load *l);
+void sender_load_account(struct load *l, unsigned index, struct sender *s);
+
 /* config_account.c: what depends on the sender's provider; s->provider is set. */
 void sender_load_values(struct load *l, unsigned index, struct sender *s);
 void sender_load_headers(struct load *l, unsigned index, struct sender *s);

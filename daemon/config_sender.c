@@ -226,6 +226,7 @@ void sender_load(struct load *l, unsigned index, struct sender *s)
     read_channels(&r);
     if (l->flags & CONFIG_WITHOUT_SECRETS)
         return;
+    sender_load_account(l, index, s);
     sender_load_headers(l, index, s);
     check_retry(&r);
     check_from(&r);

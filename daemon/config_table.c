@@ -138,8 +138,20 @@ static const struct setting root_settings[] = {
      .min = 100, .max = MS_HOUR,
      .help = "One fetch, its redirects included: a file server that is slower holds up what waits "
              "behind it"},
-    {"limits.rate", "", .type = SETTING_RATE, CONF(global_rate),
+    {"limits.rate", "", .type = SETTING_RATE, CONF(global_limit.rate),
      .help = "Rate over all senders and workers of this namespace; empty = none"},
+    {"limits.day", "", .type = SETTING_DAY, CONF(global_limit.day),
+     .help = "Cap of a day over all of them; empty = none"},
+    {"limits.concurrency", "0", .type = SETTING_INT, CONF(global_limit.concurrency), .min = 0,
+     .max = 1000000, .help = "Transfers at a time over all of them; 0 = no cap"},
+    {"limits.channels", NULL, .type = SETTING_LIST, CONF(channel_words),
+     .count_offset = offsetof(struct config, channel_word_count),
+     .help = "Limits of channels over all senders, `sms 100/s` or `sms 5000/day rolling`; a "
+             "channel may have a line for its rate and one for its day"},
+    {"limits.tenants", NULL, .type = SETTING_LIST, CONF(tenant_words),
+     .count_offset = offsetof(struct config, tenant_word_count),
+     .help = "Limits of tenants (a sender's or a job's `tenant`), `acme 10/s burst 20`; `*` is "
+             "for each tenant that has no line of its own"},
     {"limits.max_retry_after", "1h", .type = SETTING_DURATION, CONF(max_retry_after_ms),
      .min = MS_SECOND, .max = 7 * MS_DAY,
      .help = "A provider's longer Retry-After is taken as this, lest one wrong header stops a "
@@ -184,6 +196,9 @@ static const struct setting sender_settings[] = {
      .help = "Transfers at a time over all workers; 0 = only worker.in_flight bounds them"},
     {"limits.recipient", NULL, .type = SETTING_RATE, SEND(recipient_rate),
      .help = "Rate to one and the same recipient. Empty = none"},
+    {"limits.account", NULL, .type = SETTING_LIST, SEND_LIST(account_words, account_word_count),
+     .help = "Limits that all senders of its provider account share: `50/s`, `10000/day rolling`, "
+             "`concurrency 4`. What the provider publishes is shared anyway"},
     {"retry.attempts", "8", .type = SETTING_INT, SEND(retry_attempts), .min = 1, .max = 1000,
      .help = "Attempts in all; 8 with the delays below span one to two minutes, a provider's "
              "restart. Raise `base` to sit out longer outages"},
@@ -204,8 +219,11 @@ static const struct setting sender_settings[] = {
              "outcome_unknown"},
     {"fallback", NULL, .type = SETTING_LIST, SEND_LIST(fallback, fallback_count),
      .help = "Senders to try in turn when this one has failed for good or is broken"},
-    {"tenant", NULL, .type = SETTING_TEXT, SEND(tenant),
-     .help = "Tenant that the sender belongs to"},
+    {"tenant", NULL, .type = SETTING_NAME, SEND(tenant),
+     .help = "Tenant that the sender belongs to, for `limits.tenants`"},
+    {"account", NULL, .type = SETTING_NAME, SEND(account),
+     .help = "Senders of one `account` share the account's limits at the provider, as do those "
+             "with the same credentials and options"},
     {"ignore_suppressed", "false", .type = SETTING_BOOL, SEND(ignore_suppressed),
      .help = "true sends to suppressed recipients too: only for legally required notices"},
     {"headers", NULL, .type = SETTING_HEADERS, SEND_LIST(headers, header_count),

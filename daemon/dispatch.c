@@ -391,15 +391,29 @@ void dispatch_free(struct dispatch_stage *d)
     free(d);
 }
 
-static void add_zone(struct dispatch_stage *d, const struct sender *s)
+static void add_zone(struct dispatch_stage *d, const struct day_cap *day)
 {
-    if (s->day.count == 0)
+    if (day->count == 0)
         return;
     for (size_t i = 0; i < d->zone_count; i++)
-        if (text_eq(d->zones[i].name, s->day.zone))
+        if (text_eq(d->zones[i].name, day->zone))
             return;
     d->zones = mem_realloc(d->zones, (d->zone_count + 1) * sizeof(*d->zones));
-    d->zones[d->zone_count++] = (struct store_zone){.name = s->day.zone};
+    d->zones[d->zone_count++] = (struct store_zone){.name = day->zone};
+}
+
+static void add_zones(struct dispatch_stage *d, const struct config *c)
+{
+    d->zone_count = 0;
+    add_zone(d, &c->global_limit.day);
+    for (unsigned i = 0; i < c->channel_limit_count; i++)
+        add_zone(d, &c->channel_limits[i].limit.day);
+    for (unsigned i = 0; i < c->tenant_limit_count; i++)
+        add_zone(d, &c->tenant_limits[i].limit.day);
+    for (unsigned i = 0; i < c->sender_count; i++) {
+        add_zone(d, &c->senders[i].day);
+        add_zone(d, &c->senders[i].account_limit.day);
+    }
 }
 
 void dispatch_set_config(struct dispatch_stage *d, struct live_config *live)
@@ -409,11 +423,9 @@ void dispatch_set_config(struct dispatch_stage *d, struct live_config *live)
 
     d->live = live_config_ref(live);
     live_config_unref(old);
-    d->zone_count = 0;
-    for (unsigned i = 0; i < live->config->sender_count; i++) {
-        add_zone(d, &live->config->senders[i]);
+    add_zones(d, live->config);
+    for (unsigned i = 0; i < live->config->sender_count; i++)
         channels |= live->config->senders[i].channels;
-    }
     buf_clear(&d->channels);
     for (int c = 0; c < CHANNEL_COUNT; c++)
         if (channels & CHANNEL_BIT(c))

@@ -124,6 +124,24 @@ enum sq_err day_cap_parse(const char *s, struct day_cap *ret, struct err_text *e
     return err;
 }
 
+enum sq_err limit_parse(const char *s, struct limit *io, struct err_text *e)
+{
+    struct words w;
+    int64_t n;
+
+    if (!split(s, &w))
+        return err_set(e, SQ_ERR_INVALID, "expected a rate, a day cap or \"concurrency <n>\"");
+    if (text_ieq(w.word[0], "concurrency")) {
+        if (w.count != 2 || !count_parse(w.word[1], 1, &n))
+            return err_set(e, SQ_ERR_INVALID, "concurrency needs one number");
+        io->concurrency = (unsigned)n;
+        return SQ_OK;
+    }
+    if (strcasestr(w.word[0], "/day") != NULL && (w.count == 1 || !text_ieq(w.word[1], "burst")))
+        return day_cap_parse(s, &io->day, e);
+    return rate_parse(s, &io->rate, e);
+}
+
 static int64_t floor_day(int64_t local_s)
 {
     return local_s >= 0 ? local_s / 86400 : -((86399 - local_s) / 86400);

@@ -22,10 +22,20 @@ struct day_cap {
     char zone[64]; /* IANA name, "UTC" by default */
 };
 
+/* What may be limited in one place. */
+struct limit {
+    struct rate rate;
+    struct day_cap day;
+    unsigned concurrency; /* 0 = none */
+};
+
 /* "<n>/<s|sec|second|min|minute|h|hour|day>[ burst <n>]". The error names what is wrong. */
 enum sq_err rate_parse(const char *s, struct rate *ret, struct err_text *e);
 /* "<n>[/day] [calendar [ZONE] | rolling]". The zone's spelling is checked, not its existence. */
 enum sq_err day_cap_parse(const char *s, struct day_cap *ret, struct err_text *e);
+
+/* Adds one limit in words: "concurrency <n>", a day cap ("<n>/day ...") or another rate. */
+enum sq_err limit_parse(const char *s, struct limit *io, struct err_text *e);
 
 /* The local day in `zone` that holds unix_ms and its neighbours: bounds[0] = start of the day
  * before, [1] = start of that day, [2] = start of the next, [3] = start of the one after; Unix ms.

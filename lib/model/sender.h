@@ -42,6 +42,10 @@ struct sender {
     struct rate rate;   /* per-second bucket; rate.count 0 = none */
     struct day_cap day; /* day.count 0 = none */
     struct rate recipient_rate;
+    const char *account; /* senders of one name share an account; NULL or "": by credentials */
+    const char **account_words; /* limits.account as it stands */
+    unsigned account_word_count;
+    struct limit account_limit;
     unsigned concurrency; /* in flight over all workers; 0 = no cap */
     unsigned published; /* PUBLISHED_* bits: of these limits, which are the provider's own words */
     unsigned retry_attempts;

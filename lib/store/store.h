@@ -101,7 +101,8 @@ void store_unregister(struct store *s);
 /* --- configure --- */
 
 struct store_bucket {
-    const char *name;     /* "sender:<id>", "global" */
+    const char *name;     /* "sender:<id>", "account:<hash>", "channel:<name>", "tenant:<id>",
+                             "tenant:*" (tenants without one of their own), "global" */
     int64_t interval_us;  /* GCRA: between two sends; 0 = no rate */
     int64_t tolerance_us; /* GCRA: (burst - 1) intervals; 0 = strict */
     int64_t day_cap;      /* 0 = none */
@@ -115,10 +116,13 @@ struct store_sender {
     char fingerprint[17]; /* of configuration and credentials */
     const char *buckets;  /* space-separated names, "sender:<id>" first */
     bool ignore_suppressed;
+    const char *by;   /* 'c', 't': its messages have channel or tenant buckets of their own */
+    const char *pair; /* rate to one recipient: "<interval_us> <tolerance_us>"; NULL = none */
 };
 
 typedef void (*store_simple_cb)(enum store_status st, void *arg);
 
+/* The buckets that senders share come first, all in one call without senders. */
 enum sq_err store_configure(struct store *s, const struct store_bucket *buckets,
                             size_t bucket_count, const struct store_sender *senders,
                             size_t sender_count, store_simple_cb cb, void *arg) SQ_MUST_CHECK;

@@ -143,6 +143,8 @@ enum sq_err store_configure(struct store *s, const struct store_bucket *buckets,
         args_str(s, senders[i].fingerprint);
         args_str(s, senders[i].buckets);
         args_str(s, senders[i].ignore_suppressed ? "1" : "0");
+        args_str(s, senders[i].by);
+        args_str(s, senders[i].pair);
     }
     return args_send(s, SCRIPT_CONFIGURE, deliver_simple, CB(cb), arg);
 }

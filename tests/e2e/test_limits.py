@@ -251,3 +251,85 @@ def test_more_recipients_than_a_day_has_are_refused(stand):
     (entry,) = stand.wait_rejected(1)
     assert entry["error_code"] == "rate_limited"
     assert "counts as 4 and its sender may send 3 a day" in entry["error_message"]
+
+
+# --- scopes ---
+
+def test_channel_limit_over_two_senders_of_several_channels(stand):
+    """sms is limited; e-mail by the same senders is not held up by it."""
+    names = ("a", "b")
+    stand.start(senders=[stand.sender(n, ["sms", "email"], default=n == "a") for n in names],
+                limits={"channels": ["sms 20/s burst 2"]})
+    texts = stand.push(*[envelope(body(f"+1555000{n:04}"), sender=names[n % 2])
+                         for n in range(60)])
+    mails = stand.push(*[envelope(sender=names[n % 2]) for n in range(100)])
+    messages = stand.wait_final(mails)
+    assert sum(stand.status(i) == "sent" for i in texts) < 60
+    messages |= stand.wait_final(texts)
+    times = sorted(r["time_us"] / 1e6 for r in stand.sandbox.requests("sandbox", compact=True)
+                   if r["recipient"].startswith("+"))
+    check_bucket(times, 20, 2, 2)
+    assert len(times) == 60 and times[-1] - times[0] < 60 / 20 / 0.9
+    check_all(stand, texts + mails)
+
+
+def test_tenants_share_no_more_than_theirs(stand):
+    """A job's tenant on a sender of all, and two senders of one tenant."""
+    stand.start(senders=[stand.sender("all"), *[stand.sender(n, default=False, tenant="acme")
+                                                for n in ("a1", "a2")]],
+                limits={"tenants": ["acme 20/s burst 2", "* 10/s burst 1"]})
+    of_acme = [envelope(body("acme@example.com"), sender=("a1", "a2", "all")[n % 3],
+                        **({"tenant": "acme"} if n % 3 == 2 else {})) for n in range(60)]
+    of_other = [envelope(body("other@example.com"), tenant="other") for _ in range(20)]
+    free = [envelope(body("free@example.com")) for _ in range(50)]
+    ids = stand.push(*of_acme, *of_other)
+    stand.wait_final(stand.push(*free), timeout=5)
+    stand.wait_final(ids)
+    check_bucket(arrival_times(stand, "acme@example.com"), 20, 2, 2)
+    check_bucket(arrival_times(stand, "other@example.com"), 10, 1, 2)
+    times = arrival_times(stand, "acme@example.com")
+    assert times[-1] - times[0] < 58 / 20 / 0.85
+
+
+def test_account_limit_over_senders_and_daemons(stand):
+    limits = {"account": ["30/s burst 3"]}
+    config = stand.config([stand.sender("a", account="x", limits=limits),
+                           stand.sender("b", account="x", default=False)])
+    stand.daemon(config).start()
+    stand.daemon(config).start()
+    ids = stand.push(*[envelope(sender="ab"[n % 2]) for n in range(90)])
+    stand.wait_final(ids)
+    times = arrival_times(stand)
+    check_bucket(times, 30, 3, 2)
+    assert times[-1] - times[0] < 87 / 30 / 0.9
+
+
+def test_pair_rate(stand):
+    """To one recipient 5/s; others are not held up by it, and none of it is lost by waiting."""
+    stand.start(senders=[stand.sender(limits={"recipient": "5/s"})])
+    pair = stand.push(*[envelope(body("one@example.com")) for _ in range(12)])
+    others = stand.push(*[envelope(body(f"p{n}@example.com")) for n in range(50)])
+    stand.wait_final(others, timeout=5)
+    messages = stand.wait_final(pair)
+    times = arrival_times(stand, "one@example.com")
+    assert all(b - a >= 0.17 for a, b in zip(times, times[1:])), times
+    assert times[-1] - times[0] < 11 / 5 / 0.8
+    assert {m["attempts"] for m in messages.values()} == {"1"}
+    check_all(stand, pair + others)
+    wait_for(lambda: not list(stand.redis.scan_iter(stand.key("pair", "*"))), "pairs are gone")
+
+
+def test_a_global_day_cap(stand):
+    if wall_minute_before_midnight("UTC"):
+        pytest.skip("the day changes during the test")
+    stand.start(senders=[stand.sender("a"), stand.sender("b", default=False)],
+                limits={"day": "15/day", "concurrency": 3})
+    ids = stand.push(*[envelope(sender="ab"[n % 2]) for n in range(40)])
+    for name in "ab":
+        wait_for(lambda name=name: stand.redis.hget(stand.key("sender", name), "state")
+                 == "day_cap", "the cap")
+    assert stand.sandbox.stats("sandbox")["accepted"] == 15
+    assert stand.sandbox.stats()["in_flight_max"] <= 3
+    # Places that come free go to whoever has waited longest.
+    sent = [stand.message(i)["sender"] for i in ids if stand.status(i) == "sent"]
+    assert 4 <= sent.count("a") <= 11, sent

@@ -6,6 +6,9 @@
 -- latest over all, and every tat moves from that time: so each bucket sees the times at which the
 -- sends really happen. A message of u units needs u tokens, or a full bucket if that is less deep,
 -- and costs u intervals.
+--
+-- A sender's own bucket, its account's, those of its only channel and its tenant, and the global one
+-- are its list: what is over a limit there waits in the sender's queue. See own_time for the rest.
 local zones, buckets = {}, {}
 
 -- The start of the day that `now` falls in, and of the next; nothing where the bounds do not
@@ -30,21 +33,36 @@ local function open_day(b)
   end
 end
 
+local BUCKET = { 'interval', 'tolerance', 'day_cap', 'zone', 'conc', 'units', 'tat', 'day_start',
+  'used', 'busy', 'pause', 'line' }
+
+-- The limits and state of a bucket's hash. A tenant without limits of its own has those of all.
+local function read_bucket(name)
+  local v = tell('HMGET', P .. 'bucket:' .. name, unpack(BUCKET))
+  if not v[1] and not v.err and string.sub(name, 1, 7) == 'tenant:' then
+    local all = tell('HMGET', P .. 'bucket:tenant:*', unpack(BUCKET, 1, 6))
+    for k = 1, 6 do
+      v[k] = all[k]
+    end
+    v.borrowed = true
+  end
+  return v
+end
+
 -- A bucket with its state, read once per call; false = there is none of this name.
 local function bucket(name)
   local b = buckets[name]
   if b == nil then
-    local key = P .. 'bucket:' .. name
-    local v = tell('HMGET', key, 'interval', 'tolerance', 'day_cap', 'zone', 'conc', 'units', 'tat',
-      'day_start', 'used', 'busy', 'pause')
+    local v = read_bucket(name)
     b = false
     if v[1] then
       local units = tonumber(v[6] or '0')
-      b = { key = key, interval = tonumber(v[1]), tolerance = tonumber(v[2]),
+      b = { key = P .. 'bucket:' .. name, interval = tonumber(v[1]), tolerance = tonumber(v[2]),
         day_cap = tonumber(v[3]), zone = v[4], conc = tonumber(v[5]), rate_units = units % 2 == 1,
         day_units = units >= 2, tat = tonumber(v[7] or '0'), day_start = tonumber(v[8] or '0'),
         used = tonumber(v[9] or '0'), busy = tonumber(v[10] or '0'),
-        pause = tonumber(v[11] or '0') }
+        pause = tonumber(v[11] or '0'), line = tonumber(v[12] or '0'), borrowed = v.borrowed,
+        waiters = string.sub(name, 1, 7) ~= 'sender:' and P .. 'waiters:' .. name }
       if b.day_cap > 0 then
         open_day(b)
       end
@@ -54,16 +72,58 @@ local function bucket(name)
   return b
 end
 
+-- The bucket of a sender and one recipient: a string "tat line pause" that is gone when it says
+-- nothing any more, so that there are as many as recipients lately sent to.
+local function pair(sender, rate, recipient)
+  local key = P .. 'pair:' .. sender .. ':' .. redis.sha1hex(recipient)
+  if not buckets[key] then
+    local state = tell('GET', key)
+    local tat, line, pause = string.match(type(state) == 'string' and state or '',
+      '^(%d+) (%d+) (%d+)$')
+    local interval, tolerance = string.match(rate, '^(%d+) (%d+)$')
+    buckets[key] = { key = key, pair = true, interval = tonumber(interval or '0'),
+      tolerance = tonumber(tolerance or '0'), day_cap = 0, conc = 0, busy = 0, used = 0,
+      tat = tonumber(tat or '0'), line = tonumber(line or '0'), pause = tonumber(pause or '0') }
+  end
+  return buckets[key]
+end
+
+-- The buckets of a message's channel and of its job's tenant, as far as its sender does not have
+-- them anyway: `by` says of which kinds there are any, 'c' and 't'.
+local function own_buckets(by, channel, tenant)
+  local own = {}
+  if by and by ~= '' then
+    own[1] = channel and string.find(by, 'c', 1, true) and bucket('channel:' .. channel) or nil
+    own[#own + 1] = tenant and string.find(by, 't', 1, true) and bucket('tenant:' .. tenant) or nil
+  end
+  return own
+end
+
+-- How many of n messages a bucket has places for. Places that senders share are shared evenly with
+-- those who wait for one: `rivals` are the senders whose turn comes next in this call.
+local rivals = 0
+local function free_places(b, n)
+  local free = math.max(0, b.conc - b.busy)
+  if free > 1 and free < n and b.waiters then
+    free = math.max(1, math.floor(free / (1 + rivals + tell('ZCARD', b.waiters))))
+  end
+  return math.min(n, free)
+end
+
 -- How many messages may go by pauses and places; why, and when to look again, if none.
-local function places(list, n)
+local function places(sender, list, n)
   for _, b in ipairs(list) do
     if b.pause > now_us then
       return 0, 'throttled', b.pause
     end
-    if b.conc > 0 and b.conc - b.busy < n then
-      n = math.max(0, b.conc - b.busy)
+    if b.conc > 0 then
+      n = free_places(b, n)
       if n == 0 then
-        -- Whoever finishes gives the turn back; this is only the safety net.
+        -- Whoever finishes gives the turn back; this is only the safety net. Of a place that senders
+        -- share, the one who has waited longest gets it.
+        if b.waiters then
+          tell('ZADD', b.waiters, 'NX', int(now_us), sender)
+        end
         return 0, 'throttled', now_us + 1000000
       end
     end
@@ -97,26 +157,30 @@ local function fits_day(list, u)
   return true
 end
 
--- When a message of u units may start by every rate.
+-- When a message of u units may start by a bucket's rate.
+local function free_at(b, u)
+  local first = b.tat - b.tolerance
+  if b.rate_units then
+    first = math.min(b.tat, first + (u - 1) * b.interval)
+  end
+  return first
+end
+
+-- ... and by those of all.
 local function slot(list, u)
   local at = now_us
   for _, b in ipairs(list) do
     if b.interval > 0 then
-      local first = b.tat - b.tolerance
-      if b.rate_units then
-        first = math.min(b.tat, first + (u - 1) * b.interval)
-      end
-      at = math.max(at, first)
+      at = math.max(at, free_at(b, u))
     end
   end
   return at
 end
 
--- Counts a message in hand, without its tokens.
-local function hold(list, u)
+-- Counts a message for the day, without its tokens.
+local function count_use(list, u)
   for _, b in ipairs(list) do
     b.used = b.used + (b.day_units and u or 1)
-    b.busy = b.busy + 1
     b.dirty = true
   end
 end
@@ -127,14 +191,63 @@ local function spend(list, at, u)
       b.tat = math.max(b.tat, at) + (b.rate_units and u or 1) * b.interval
     end
   end
-  hold(list, u)
+  count_use(list, u)
 end
+
+local function occupy(list)
+  for _, b in ipairs(list) do
+    b.busy = b.busy + 1
+  end
+end
+
+-- The buckets that are a message's own - its recipient's, channel's and job's tenant's - do not hold
+-- up what waits behind it in its sender's queue: over a limit there, it leaves the queue and comes
+-- back later. `line` is the end of the line of those that wait so: each comes at a time of its own,
+-- in order, and not all at once. Who comes from the line may take a slot ahead, up to `latest`; who
+-- comes new stands behind it.
+-- Returns when the message may go, and if that is not now, when it comes back.
+local function own_time(own, u, at, lined, latest)
+  local fits, later = fits_day(own, u)
+  local room, full = day_room(own, 1)
+  if not fits or room == 0 then
+    return nil, later or full
+  end
+  local free, due, last = at, at, nil
+  for _, b in ipairs(own) do
+    local first = math.max(b.interval > 0 and free_at(b, u) or 0, b.pause)
+    free = math.max(free, first)
+    if math.max(first, b.line) > due then
+      due, last = math.max(first, b.line), b
+    end
+  end
+  if not last or (lined and free <= latest) then
+    return free
+  end
+  last.line, last.dirty = due + last.interval, true
+  return nil, due
+end
+
+local function save_pair(b)
+  local last = math.max(b.tat, b.line, b.pause)
+  if last > now_us then
+    call('SET', b.key, int(b.tat) .. ' ' .. int(b.line) .. ' ' .. int(b.pause), 'PX',
+      int((last - now_us) / 1000 + 1))
+  end
+end
+
+-- Of those that borrow their limits there may be many: one that nobody uses goes.
+local BORROWED_MS = 2 * 86400000
 
 local function save_buckets()
   for _, b in pairs(buckets) do
-    if b and b.dirty then
+    if b and b.dirty and b.pair then
+      save_pair(b)
+    elseif b and b.dirty then
       call('HSET', b.key, 'tat', int(b.tat), 'day_start', int(b.day_start), 'used', int(b.used),
-        'busy', int(b.busy))
+        'busy', int(b.busy), unpack(b.line > now_us and { 'line', int(b.line) } or {}))
+      if b.borrowed then
+        call('PEXPIRE', b.key, BORROWED_MS)
+      end
     end
   end
 end
@@ -145,24 +258,41 @@ local function is_today(b, leased_at)
   return leased_at and leased_at >= iso(b.day_start)
 end
 
--- Gives up `places` of concurrency in a sender's buckets; `refunds` are the sends that never left,
--- as { leased_at, units }: they do not count for the day. A sender that waited for the free place
--- gets its turn now.
+local function refund(b, r)
+  if is_today(b, r.leased_at) then
+    b.used = math.max(0, b.used - (b.day_units and r.units or 1))
+    b.dirty = true
+  end
+end
+
+-- Gives the turn to those who waited for places of a full bucket.
+local function wake(b, sender, freed)
+  local woken = b.waiters and tell('ZPOPMIN', b.waiters, freed) or { sender, 0 }
+  for k = 1, #woken, 2 do
+    call('ZADD', P .. 'turn', 'XX', 'LT', int(now_us), woken[k])
+  end
+end
+
+-- Gives up `freed` places of concurrency in a sender's buckets. `refunds` are the sends that never
+-- left, each { leased_at, units, channel, tenant }: they do not count for the day. A sender that
+-- waited for the free place gets its turn now.
 local function give_back(sender, freed, refunds)
-  local names = tell('HGET', P .. 'sender:' .. sender, '_buckets')
-  for name in string.gmatch(type(names) == 'string' and names or 'sender:' .. sender, '%S+') do
+  local s = tell('HMGET', P .. 'sender:' .. sender, '_buckets', '_by')
+  for name in string.gmatch(s[1] or 'sender:' .. sender, '%S+') do
     local b = bucket(name)
     if b then
       if b.conc > 0 and b.busy >= b.conc then
-        call('ZADD', P .. 'turn', 'XX', 'LT', int(now_us), sender)
+        wake(b, sender, freed)
       end
-      b.busy = math.max(0, b.busy - freed)
+      b.busy, b.dirty = math.max(0, b.busy - freed), true
       for _, r in ipairs(refunds) do
-        if is_today(b, r[1]) then
-          b.used = math.max(0, b.used - (b.day_units and r[2] or 1))
-        end
+        refund(b, r)
       end
-      b.dirty = true
+    end
+  end
+  for _, r in ipairs(refunds) do
+    for _, b in ipairs(own_buckets(s[2], r.channel, r.tenant)) do
+      refund(b, r)
     end
   end
 end

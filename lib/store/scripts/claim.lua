@@ -25,6 +25,8 @@ local unknown, leased = {}, {}
 local out = { 'ok', int(now_us), '0', unknown }
 -- Ids looked at per sender and call, at most: those of messages that no longer wait cost time too.
 local LOOK_MAX = 1024
+-- Likewise of a sender whose messages may have to wait for buckets of their own, which costs more.
+local LINE_MAX = 128
 
 -- Messages whose time has come go to the ready queues. Bounded; what is left is due next time.
 local function promote()
@@ -105,33 +107,65 @@ local function unpop(sender, id)
   put('LPUSH', ready_key(sender, type(priority) == 'string' and priority or '2'), { id })
 end
 
--- Leases a popped message. Or not, where its units do not fit: then returns when they might, and
--- why not yet.
-local function admit(s, list, id, m, at)
+-- A message that waits for a bucket of its own leaves the queue until then.
+local function stand_in_line(id, at)
+  local due = math.ceil(at / 1000)
+  call('HSET', P .. 'message:' .. id, 'status', 'scheduled', 'next_attempt_at', iso(due), '_lined',
+    '1')
+  call('ZADD', P .. 'delayed', int(due), id)
+end
+
+-- The buckets that are the message's own, or nothing.
+local function own_of(sender, s, m)
+  local own = own_buckets(s[6], m[5], m[7])
+  if s[7] and s[7] ~= '' then
+    for recipient in string.gmatch(m[6] or '', '[^,]+') do
+      own[#own + 1] = pair(sender, s[7], recipient)
+    end
+  end
+  return own
+end
+
+-- Leases a popped message: returns true; or false, when it stands in a line of its own now; or
+-- nothing, where its units do not fit into its sender's buckets, and when they might, and why.
+local function admit(sender, s, list, id, m, at)
   local u = tonumber(m[4] or '1')
   if is_suppressed(id, s[3]) then
-    hold(list, u)
+    count_use(list, u)
+    occupy(list)
     lease(id, m, now_us, 's')
-    return
+    return true
   end
   if list.units then
     local fits, later = fits_day(list, u)
     if not fits then
-      return later, 'day_cap'
+      return nil, later, 'day_cap'
     end
     at = slot(list, u)
     if at > now_us + horizon then
-      return at - horizon, 'throttled'
+      return nil, at - horizon, 'throttled'
     end
   end
+  if list.own then
+    local own = own_of(sender, s, m)
+    local free, later = own_time(own, u, at, m[8], now_us + horizon)
+    if later then
+      stand_in_line(id, later)
+      return false
+    end
+    at = free
+    spend(own, at, u)
+  end
   spend(list, at, u)
-  lease(id, m, at, list.rated and 'c' or '-')
+  occupy(list)
+  lease(id, m, at, (list.rated or list.own) and 'c' or '-')
+  return true
 end
 
 -- A sender's buckets; nothing = one is missing.
-local function buckets_of(names)
-  local list = {}
-  for name in string.gmatch(names, '%S+') do
+local function buckets_of(s)
+  local list = { own = (s[6] or '') .. (s[7] or '') ~= '' }
+  for name in string.gmatch(s[1], '%S+') do
     local b = bucket(name)
     if not b then
       return nil
@@ -143,29 +177,35 @@ local function buckets_of(names)
   return list
 end
 
+local FIELDS = { 'status', '_fence', 'attempts', '_units' }
+local OWN_FIELDS = { 'status', '_fence', 'attempts', '_units', 'channel', 'recipient', '_tenant',
+  '_lined' }
+
 -- Leases up to n messages; returns how many, and when and why no more go, if that is so.
 local function send(sender, s, list, n)
   local served, sent, looked = tonumber(s[4] or '0'), 0, 0
-  while sent < n and looked < LOOK_MAX do
+  local single, look_max = list.rated or list.units or list.own, list.own and LINE_MAX or LOOK_MAX
+  local fields = list.own and OWN_FIELDS or FIELDS
+  while sent < n and looked < look_max do
     local at = slot(list, 1)
     if at > now_us + horizon then
       return sent, at - horizon, 'throttled'
     end
     -- Without a rate all are popped at once, else one per slot.
-    local ids = pop(sender, (list.rated or list.units) and 1 or n - sent, served + sent)
+    local ids = pop(sender, single and 1 or n - sent, served + sent)
     if #ids == 0 then
       break
     end
     looked = looked + #ids
     for _, id in ipairs(ids) do
-      local m = tell('HMGET', P .. 'message:' .. id, 'status', '_fence', 'attempts', '_units')
+      local m = tell('HMGET', P .. 'message:' .. id, unpack(fields))
       if m[1] == 'queued' then
-        local later, why = admit(s, list, id, m, at)
+        local done, later, why = admit(sender, s, list, id, m, at)
         if later then
           unpop(sender, id)
           return sent, later, why
         end
-        sent = sent + 1
+        sent = sent + (done and 1 or 0)
       end
     end
   end
@@ -174,13 +214,13 @@ end
 
 -- Serves one sender; returns when its next turn is (nothing = it has nothing to send).
 local function serve(sender, s)
-  local list = buckets_of(s[1])
+  local list = buckets_of(s)
   if not list then
     unknown[#unknown + 1] = sender
     return now_us + 5000000, 'throttled', waiting(sender)
   end
-  local room = list.rated and want or want + prefetch
-  local n, state, next_us = places(list, math.min(room, quantum))
+  local room = (list.rated or list.own) and want or want + prefetch
+  local n, state, next_us = places(sender, list, math.min(room, quantum))
   if n > 0 then
     local full
     n, full = day_room(list, n)
@@ -201,6 +241,9 @@ local function serve(sender, s)
   local left = waiting(sender)
   if left == 0 then
     return nil, 'ok', 0
+  end
+  if next_us == 0 then
+    n, state, next_us = places(sender, list, 1)
   end
   if next_us == 0 then
     local at = slot(list, 1)
@@ -229,7 +272,7 @@ for position, sender in ipairs(due) do
     break
   end
   local s = tell('HMGET', P .. 'sender:' .. sender, '_buckets', 'state', '_ignore_suppressed',
-    '_served', '_shown')
+    '_served', '_shown', '_by', '_pair')
   if not s[1] then
     -- Nobody has configured it (Redis was emptied, or its sender was taken out): ask.
     unknown[#unknown + 1] = sender
@@ -238,6 +281,7 @@ for position, sender in ipairs(due) do
     call('ZREM', turn, sender)
     publish_state(sender, s, s[2], nil, waiting(sender))
   else
+    rivals = #due - position
     local next_us, state, left = serve(sender, s)
     if next_us then
       -- Those served now stand behind those still waiting.

@@ -1,23 +1,38 @@
 -- configure: writes the senders' limits where claim reads them; safe to run at any time.
 -- ARGV: 4 count of buckets, then per bucket: name interval_us tolerance_us day_cap zone concurrency
 -- units (1: the rate counts a message's units, 2: the day does, 3: both);
--- then the count of senders, then per sender: id fingerprint buckets ignore_suppressed.
+-- then the count of senders, then per sender: id fingerprint buckets ignore_suppressed
+-- by pair (see buckets.lua).
 -- A `broken` sender whose fingerprint (of its configuration and credentials) changed is mended;
 -- a paused one stays paused.
-local i = 5
+-- A call without senders brings the buckets that senders share, all of them: others of their kinds
+-- lose their limits.
+local i, shared = 5, {}
 for _ = 1, tonumber(ARGV[4]) do
   call('HSET', P .. 'bucket:' .. ARGV[i], 'interval', ARGV[i + 1], 'tolerance', ARGV[i + 2],
     'day_cap', ARGV[i + 3], 'zone', ARGV[i + 4], 'conc', ARGV[i + 5], 'units', ARGV[i + 6])
+  shared[ARGV[i]] = true
   i = i + 7
 end
 local count = tonumber(ARGV[i])
+if count == 0 then
+  for _, name in ipairs(call('SMEMBERS', P .. 'shared_buckets')) do
+    if not shared[name] then
+      call('HDEL', P .. 'bucket:' .. name, 'interval')
+      call('SREM', P .. 'shared_buckets', name)
+    end
+  end
+  for name in pairs(shared) do
+    call('SADD', P .. 'shared_buckets', name)
+  end
+end
 i = i + 1
 for _ = 1, count do
   local id = ARGV[i]
   local key = P .. 'sender:' .. id
   local old = call('HMGET', key, '_fingerprint', 'state')
   call('HSET', key, '_fingerprint', ARGV[i + 1], '_buckets', ARGV[i + 2], '_ignore_suppressed',
-    ARGV[i + 3])
+    ARGV[i + 3], '_by', ARGV[i + 4], '_pair', ARGV[i + 5])
   call('SADD', P .. 'senders', id)
   if not old[2] or (old[2] == 'broken' and old[1] ~= ARGV[i + 1]) then
     call('HSET', key, 'state', 'ok')
@@ -28,6 +43,6 @@ for _ = 1, count do
       give_turn(id)
     end
   end
-  i = i + 4
+  i = i + 6
 end
 return { 'ok' }

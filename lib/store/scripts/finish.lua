@@ -150,7 +150,7 @@ for _ = 1, tonumber(ARGV[9]) do
   o.code = fields >= 2 and ARGV[i + 14] or ''
   o.text = fields >= 4 and ARGV[i + 16] or ''
   local m = tell('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority', 'sender',
-    'provider', 'channel', 'sending_at', '_units')
+    'provider', 'channel', 'sending_at', '_units', '_tenant')
   -- Of a message that cannot be read, or whose sender is configured no more, the hash knows.
   if o.sender == '' then
     o.sender, o.channel = m[6] or '', m[8] or o.channel
@@ -171,7 +171,8 @@ for _ = 1, tonumber(ARGV[9]) do
     seen[o.id] = true
     unleased[#unleased + 1] = o.id
     senders[#senders + 1] = o.sender
-    refunds[#refunds + 1] = ARGV[i + 5] == '1' and { m[9], tonumber(m[10] or '1') } or false
+    refunds[#refunds + 1] = ARGV[i + 5] == '1' and { leased_at = m[9], units = tonumber(m[10] or '1'),
+      channel = m[8], tenant = m[11] } or false
   end
   i = i + 13 + fields
 end

@@ -43,7 +43,7 @@ local jobs, messages, adopted = 0, 0, {}
 local function bring_back(id, unsent)
   local key = P .. 'message:' .. id
   local m = tell('HMGET', key, 'status', 'sender', '_priority', 'attempts', '_uncertain', '_started',
-    '_fence', 'sending_at', '_units')
+    '_fence', 'sending_at', '_units', 'channel', '_tenant')
   if m[1] ~= 'sending' or not m[2] then
     if m[2] then
       give_back(m[2], 1, {})
@@ -59,7 +59,8 @@ local function bring_back(id, unsent)
     adopted[n + 4] = type(packed) == 'string' and packed or ''
     return
   end
-  give_back(m[2], 1, unsent and { { m[8], tonumber(m[9] or '1') } } or {})
+  give_back(m[2], 1, unsent and { { leased_at = m[8], units = tonumber(m[9] or '1'),
+    channel = m[10], tenant = m[11] } } or {})
   release(id, m[2], m[3], m[4], not unsent)
 end
 

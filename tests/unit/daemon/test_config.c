@@ -220,7 +220,7 @@ static void test_defaults(void **state)
     assert_int_equal(c->job.max_bytes, 40 << 20);
     assert_int_equal(c->job.max_depth, 32);
     assert_int_equal(c->job.max_subject, 998);
-    assert_int_equal(c->global_rate.count, 0);
+    assert_int_equal(c->global_limit.rate.count, 0);
     assert_int_equal(c->attachments_max, 25 << 20);
     assert_null(c->attachments_root);
     assert_null(c->tls_ca_file);
@@ -281,7 +281,7 @@ static void test_full_configuration(void **state)
 
     (void)state;
     assert_string_equal(c->ns, "{acme}");
-    assert_int_equal(c->global_rate.count, 500);
+    assert_int_equal(c->global_limit.rate.count, 500);
     assert_int_equal(c->events, EVENTS_ALL);
     assert_int_equal(c->log_level, LOG_LVL_DEBUG);
     assert_true(c->log_json);
@@ -323,7 +323,7 @@ static void test_defaults_of_the_provider(void **state)
     (void)state;
     assert_string_equal(c->senders[0].endpoint, "https://api.sendgrid.com");
     assert_int_equal(c->senders[0].channels, CHANNEL_BIT(CHANNEL_EMAIL)); /* it has only one */
-    assert_null(c->senders[0].tenant);
+    assert_string_equal(c->senders[0].tenant, "");
     config_free(c);
 }
 

@@ -101,7 +101,7 @@ static void test_published(void **state)
             "  limits: { rate: \"10/s burst 3\", day: \"200/day calendar Europe/Berlin\","
             " concurrency: 7 }\n"
             "- id: q\n  provider: sandbox\n  channels: [sms]\n",
-            1);
+            2);
     assert_string_equal(REDIS(d->g, "HMGET", "t:bucket:sender:p", "interval", "tolerance",
                               "day_cap", "zone", "conc"),
                         "100000 200000 200 Europe/Berlin 7");
@@ -123,13 +123,92 @@ static void test_global(void **state)
             "limits: { rate: \"500/s\" }\n"
             "claim: { jitter: 0ms }\n"
             "senders:\n- id: p\n  provider: sandbox\n  channels: [sms]\n",
-            1);
+            2);
     assert_string_equal(
         REDIS(d->g, "HMGET", "t:bucket:global", "interval", "tolerance", "day_cap", "conc"),
         "2000 0 0 0");
     assert_string_equal(REDIS(d->g, "HGET", "t:sender:p", "_buckets"), "sender:p global");
-    publish(d, "senders:\n- id: p\n  provider: sandbox\n  channels: [sms]\n", 1);
+    publish(d, "senders:\n- id: p\n  provider: sandbox\n  channels: [sms]\n", 2);
     assert_string_equal(REDIS(d->g, "HGET", "t:sender:p", "_buckets"), "sender:p");
+}
+
+/* --- what senders share --- */
+
+static void test_shared(void **state)
+{
+    struct daemon_rig *d = *state;
+
+    publish(d,
+            "limits: { day: 9/day, channels: [\"sms 10/s burst 2\", \"SMS 500/day\"],"
+            " tenants: [\"acme 5/s burst 1\", \"* 100/day rolling\"] }\n"
+            "senders:\n"
+            "- { id: p, provider: sandbox, channels: [sms], tenant: acme }\n"
+            "- { id: q, provider: sandbox, channels: [sms, email], limits: { recipient: 1/s } }\n"
+            "- { id: r, provider: sandbox, channels: [email], tenant: other }\n",
+            2);
+    assert_string_equal(REDIS(d->g, "HMGET", "t:sender:p", "_buckets", "_by", "_pair"),
+                        "sender:p channel:sms tenant:acme global t ");
+    assert_string_equal(REDIS(d->g, "HMGET", "t:sender:q", "_buckets", "_by", "_pair"),
+                        "sender:q global ct 1020000 0");
+    assert_string_equal(REDIS(d->g, "HGET", "t:sender:r", "_buckets"),
+                        "sender:r tenant:other global");
+    assert_string_equal(REDIS(d->g, "HMGET", "t:bucket:channel:sms", "interval", "day_cap"),
+                        "100000 500");
+    assert_string_equal(REDIS(d->g, "HMGET", "t:bucket:tenant:acme", "interval", "day_cap"),
+                        "200000 0");
+    assert_string_equal(REDIS(d->g, "HMGET", "t:bucket:tenant:*", "interval", "day_cap"), "0 100");
+    assert_string_equal(REDIS(d->g, "HGET", "t:bucket:global", "day_cap"), "9");
+}
+
+#define TELEGRAM(id, token, more)                                                                  \
+    "- { id: " id ", provider: telegram, credentials: { token: \"1:" token "\" }" more " }\n"
+
+static const char *buckets(struct daemon_rig *d, const char *id)
+{
+    char key[80];
+
+    snprintf(key, sizeof(key), "t:sender:%s", id);
+    return REDIS(d->g, "HGET", key, "_buckets");
+}
+
+/* What a provider publishes is shared by the senders of one account. */
+static void test_accounts(void **state)
+{
+    struct daemon_rig *d = *state;
+    const char *account;
+    char key[128];
+
+    publish(d,
+            "claim: { jitter: 0ms }\nsenders:\n" TELEGRAM("alone", "x", "") TELEGRAM("p", "y", "")
+                TELEGRAM("q", "y", ""),
+            2);
+    assert_string_equal(buckets(d, "alone"), "sender:alone");
+    assert_string_equal(REDIS(d->g, "HGET", "t:bucket:sender:alone", "interval"), "33334");
+    assert_string_equal(REDIS(d->g, "HGET", "t:bucket:sender:p", "interval"), "0");
+    account = strchr(buckets(d, "p"), ' ');
+    assert_non_null(account);
+    snprintf(key, sizeof(key), "t:bucket:%s", account + 1);
+    assert_non_null(strstr(buckets(d, "q"), key + strlen("t:bucket:")));
+    assert_string_equal(REDIS(d->g, "HGET", key, "interval"), "33334");
+}
+
+/* One that sets a limit itself takes it away from the account; limits.account gives it others. */
+static void test_account_of_its_own(void **state)
+{
+    struct daemon_rig *d = *state;
+
+    publish(d,
+            "claim: { jitter: 0ms }\nsenders:\n" TELEGRAM("p", "y", ", limits: { rate: 5/s }")
+                TELEGRAM("q", "y", "")
+                    TELEGRAM("r", "z", ", account: bot, limits: { account: [\"10/s\"] }")
+                        TELEGRAM("s", "w", ", account: bot"),
+            2);
+    assert_string_equal(buckets(d, "p"), "sender:p");
+    assert_string_equal(buckets(d, "q"), "sender:q");
+    assert_string_equal(REDIS(d->g, "HGET", "t:bucket:sender:p", "interval"), "200000");
+    assert_string_equal(buckets(d, "r"), "sender:r account:bot");
+    assert_string_equal(buckets(d, "s"), "sender:s account:bot");
+    assert_string_equal(REDIS(d->g, "HGET", "t:bucket:account:bot", "interval"), "100000");
 }
 
 static void test_many_senders(void **state)
@@ -142,7 +221,7 @@ static void test_many_senders(void **state)
         buf_addf(&text,
                  "- { id: n%d, provider: sandbox, channels: [sms], limits: { concurrency: %d } }\n",
                  i, i + 1);
-    publish(d, buf_str(&text), 3);
+    publish(d, buf_str(&text), 4);
     buf_free(&text);
     assert_string_equal(REDIS(d->g, "HGET", "t:bucket:sender:n0", "conc"), "1");
     assert_string_equal(REDIS(d->g, "HGET", "t:bucket:sender:n99", "conc"), "100");
@@ -161,7 +240,7 @@ static const char *print_of(struct daemon_rig *d, const char *key, const char *e
              "  from: { address: a@b.example }\n"
              "  endpoint: \"%s\"\n  credentials: { api_key: \"%s\" }\n",
              endpoint, key);
-    publish(d, text, 1);
+    publish(d, text, 2);
     return REDIS(d->g, "HGET", "t:sender:p", "_fingerprint");
 }
 
@@ -194,10 +273,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, daemon_rig_setup, daemon_rig_teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_rate), cmocka_unit_test(test_strict_windows),
-        cmocka_unit_test(test_burst),   cmocka_unit_test(test_extremes),
-        TEST(test_published),           TEST(test_global),
-        TEST(test_many_senders),        TEST(test_fingerprint),
+        cmocka_unit_test(test_no_rate),
+        cmocka_unit_test(test_strict_windows),
+        cmocka_unit_test(test_burst),
+        cmocka_unit_test(test_extremes),
+        TEST(test_published),
+        TEST(test_global),
+        TEST(test_shared),
+        TEST(test_accounts),
+        TEST(test_account_of_its_own),
+        TEST(test_many_senders),
+        TEST(test_fingerprint),
         TEST(test_while_down),
     };
 
