@@ -119,14 +119,6 @@ static void check_redis(struct load *l)
     explicit_bzero(&addr, sizeof(addr));
 }
 
-/* A repeated job is answered by the first one's message, which must still stand then. */
-static void check_keep(struct load *l)
-{
-    if (l->config->idempotency_ms > l->config->retention_ms)
-        load_error(l, root_origin(l, "keep.idempotency"), "keep.idempotency",
-                   "expected no more than retention: a repeated job gets the first one's answer");
-}
-
 /* What the contract names and nothing reads yet: whoever counts on it must hear so. */
 static void warn_in_vain(struct load *l, unsigned index)
 {
@@ -187,7 +179,6 @@ void check_all(struct load *l)
         warn_in_vain(l, i);
     }
     check_redis(l);
-    check_keep(l);
     warn_root(l);
     warn_root_in_vain(l);
 }

@@ -74,7 +74,8 @@ static const struct setting root_settings[] = {
              "time to look into a weekend's failures"},
     {"keep.idempotency", "24h", .type = SETTING_DURATION, CONF(idempotency_ms), .min = MS_SECOND,
      .max = 3650 * MS_DAY,
-     .help = "An idempotency key is remembered this long, as the usual HTTP APIs do"},
+     .help = "An idempotency key is remembered this long, as the usual HTTP APIs do "
+             "(past `retention` a repeated job is still not sent, but gets no answer)"},
     {"keep.replies", "1h", .type = SETTING_DURATION, CONF(reply_ttl_ms), .min = MS_SECOND,
      .max = 3650 * MS_DAY,
      .help = "`NS:reply:<name>` lives this long after its last answer: whoever asked has read it "

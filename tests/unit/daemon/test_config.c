@@ -98,9 +98,6 @@ static const struct {
     {SENDGRID "from: {address: Acme},\n credentials: {api_key: k}}]",
      "f:1: senders[0].from.address: expected an e-mail address, since the sender serves email "
      "only\n"},
-    {"keep: {idempotency: 8d}\n" SANDBOX,
-     "f:1: keep.idempotency: expected no more than retention: a repeated job gets the first one's "
-     "answer\n"},
     /* what providers ask for */
     {"senders:\n- id: a\n  provider: sendgrid\n  channels: [email]\n",
      "f:2: senders[0].credentials.api_key: expected a value, sendgrid needs it: API key "
