@@ -1,9 +1,15 @@
-# Turns *.lua in DIR into one C header OUT. Every script gets common.lua in front of it,
+# Turns *.lua in DIR into one C header OUT. With TEST_CLOCK the clock of all scripts can be moved.
+# Every script gets common.lua in front of it,
 # then those preludes that its first lines ask for ("-- After buckets.lua.").
 cmake_minimum_required(VERSION 3.25)
 file(GLOB scripts ${DIR}/*.lua)
 list(SORT scripts)
 file(READ ${DIR}/common.lua common)
+if(TEST_CLOCK)
+    # Tests travel in time: they set how many seconds Redis' clock is ahead.
+    string(REPLACE "local T = call('TIME')\n" "local T = call('TIME')
+T[1] = T[1] + tonumber(call('GET', P .. 'test_clock') or '0')\n" common "${common}")
+endif()
 set(text "/* Generated from lib/store/scripts by cmake/EmbedScripts.cmake. */\n")
 foreach(path ${scripts})
     get_filename_component(name ${path} NAME_WE)

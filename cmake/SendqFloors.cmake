@@ -31,6 +31,7 @@ function(sendq_embed_scripts target dir)
     add_custom_command(
         OUTPUT ${header}
         COMMAND ${CMAKE_COMMAND} -DOUT=${header} -DDIR=${CMAKE_SOURCE_DIR}/${dir}
+                -DTEST_CLOCK=${SENDQ_CRASH_POINTS}
                 -P ${CMAKE_SOURCE_DIR}/cmake/EmbedScripts.cmake
         DEPENDS ${scripts} ${CMAKE_SOURCE_DIR}/cmake/EmbedScripts.cmake
         VERBATIM)

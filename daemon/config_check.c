@@ -128,8 +128,6 @@ static void warn_in_vain(struct load *l, unsigned index)
         bool given;
         const char *instead;
     } all[] = {
-        {"limits.day", s->day.count > 0 && s->day.mode == DAY_ROLLING,
-         "this version counts by the calendar day in UTC"},
         {"fallback", s->fallback_count > 0, "this version tries no other sender"},
     };
 

@@ -393,7 +393,7 @@ void dispatch_free(struct dispatch_stage *d)
 
 static void add_zone(struct dispatch_stage *d, const struct day_cap *day)
 {
-    if (day->count == 0)
+    if (day->count == 0 || day->mode == DAY_ROLLING)
         return;
     for (size_t i = 0; i < d->zone_count; i++)
         if (text_eq(d->zones[i].name, day->zone))

@@ -157,7 +157,9 @@ static void fill_bucket(const struct config *c, const char *name, const struct l
 {
     *b = (struct store_bucket){.name = name,
                                .day_cap = limit->day.count,
-                               .zone = limit->day.zone[0] != '\0' ? limit->day.zone : "UTC",
+                               .zone = limit->day.mode == DAY_ROLLING ? "rolling"
+                                       : limit->day.zone[0] != '\0'   ? limit->day.zone
+                                                                      : "UTC",
                                .concurrency = limit->concurrency};
     quota_bucket(&limit->rate, c->slot_jitter_ms, b);
 }

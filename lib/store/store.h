@@ -101,12 +101,12 @@ void store_unregister(struct store *s);
 /* --- configure --- */
 
 struct store_bucket {
-    const char *name;     /* "sender:<id>", "account:<hash>", "channel:<name>", "tenant:<id>",
-                             "tenant:*" (tenants without one of their own), "global" */
-    int64_t interval_us;  /* GCRA: between two sends; 0 = no rate */
-    int64_t tolerance_us; /* GCRA: (burst - 1) intervals; 0 = strict */
-    int64_t day_cap;      /* 0 = none */
-    const char *zone;
+    const char *name;           /* "sender:<id>", "account:<hash>", "channel:<name>", "tenant:<id>",
+                                   "tenant:*" (tenants without one of their own), "global" */
+    int64_t interval_us;        /* GCRA: between two sends; 0 = no rate */
+    int64_t tolerance_us;       /* GCRA: (burst - 1) intervals; 0 = strict */
+    int64_t day_cap;            /* 0 = none */
+    const char *zone;           /* whose days are counted, or "rolling" */
     unsigned concurrency;       /* 0 = none */
     bool rate_units, day_units; /* counts a message's units, not messages */
 };

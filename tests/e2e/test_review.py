@@ -93,7 +93,7 @@ def test_check_refuses_what_the_start_would(tmp_path, url):
 
 
 @pytest.mark.parametrize("setting", [
-    {"fallback": ["other"]}, {"limits": {"day": "5/day rolling"}}])
+    {"fallback": ["other"]}])
 def test_a_setting_without_effect_is_warned_about(stand, setting):
     other = stand.sender("other", default=False)
     daemon = stand.daemon(stand.config([stand.sender(**setting), other]))

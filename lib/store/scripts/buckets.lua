@@ -24,7 +24,42 @@ local function day_of(zone)
   end
 end
 
-local function open_day(b)
+-- A rolling day is counted in slots of a quarter of an hour, "slot:count ..." in `ring`. A send
+-- counts from its slot's beginning until 24 hours after its end: never too short, and at most one
+-- slot too long.
+local SLOT_MS, DAY_SLOTS = 900000, 96
+-- What is granted may start that much later: the longest horizon and jitter there are.
+local GRANT_MS = 2000
+
+local function slot_of(ms)
+  return math.floor((ms + GRANT_MS) / SLOT_MS)
+end
+
+local function open_ring(b, text)
+  local first, oldest = math.floor(now / SLOT_MS) - DAY_SLOTS, nil
+  b.ring, b.used = {}, 0
+  for at, n in string.gmatch(text or '', '(%d+):(%d+)') do
+    at, n = tonumber(at), tonumber(n)
+    if at >= first then
+      b.ring[at], b.used = n, b.used + n
+      oldest = math.min(oldest or at, at)
+    end
+  end
+  b.day_next = ((oldest or first) + DAY_SLOTS + 1) * SLOT_MS * 1000
+end
+
+local function ring_text(ring)
+  local text = {}
+  for at, n in pairs(ring) do
+    text[#text + 1] = n > 0 and int(at) .. ':' .. int(n) or nil
+  end
+  return table.concat(text, ' ')
+end
+
+local function open_day(b, ring)
+  if b.zone == 'rolling' then
+    return open_ring(b, ring)
+  end
   local start, stop = day_of(b.zone)
   b.day_next = stop and stop * 1000
   -- A clock that stepped back into yesterday does not open yesterday's count again.
@@ -34,7 +69,7 @@ local function open_day(b)
 end
 
 local BUCKET = { 'interval', 'tolerance', 'day_cap', 'zone', 'conc', 'units', 'tat', 'day_start',
-  'used', 'busy', 'pause', 'line' }
+  'used', 'busy', 'pause', 'line', 'ring' }
 
 -- The limits and state of a bucket's hash. A tenant without limits of its own has those of all.
 local function read_bucket(name)
@@ -64,7 +99,7 @@ local function bucket(name)
         pause = tonumber(v[11] or '0'), line = tonumber(v[12] or '0'), borrowed = v.borrowed,
         waiters = string.sub(name, 1, 7) ~= 'sender:' and P .. 'waiters:' .. name }
       if b.day_cap > 0 then
-        open_day(b)
+        open_day(b, v[13])
       end
     end
     buckets[name] = b
@@ -180,8 +215,11 @@ end
 -- Counts a message for the day, without its tokens.
 local function count_use(list, u)
   for _, b in ipairs(list) do
-    b.used = b.used + (b.day_units and u or 1)
-    b.dirty = true
+    local n = b.day_units and u or 1
+    b.used, b.dirty = b.used + n, true
+    if b.ring then
+      b.ring[slot_of(now)] = (b.ring[slot_of(now)] or 0) + n
+    end
   end
 end
 
@@ -245,6 +283,9 @@ local function save_buckets()
     elseif b and b.dirty then
       call('HSET', b.key, 'tat', int(b.tat), 'day_start', int(b.day_start), 'used', int(b.used),
         'busy', int(b.busy), unpack(b.line > now_us and { 'line', int(b.line) } or {}))
+      if b.ring then
+        call('HSET', b.key, 'ring', ring_text(b.ring))
+      end
       if b.borrowed then
         call('PEXPIRE', b.key, BORROWED_MS)
       end
@@ -252,17 +293,31 @@ local function save_buckets()
   end
 end
 
--- Whether a lease's use was counted in the day that its bucket counts now: a refund of yesterday's
--- would raise today's cap. RFC 3339 texts of one zone compare like their times.
-local function is_today(b, leased_at)
-  return leased_at and leased_at >= iso(b.day_start)
+-- Unix ms of an RFC 3339 text as iso() writes it.
+local function ms_of(text)
+  local y, m, d, h, min, s, ms = string.match(text, '^(%d+)-(%d+)-(%d+)T(%d+):(%d+):(%d+)%.(%d+)Z$')
+  if m <= '02' then
+    y = y - 1
+  end
+  local era = math.floor(y / 400)
+  local doy = math.floor((153 * ((m + 9) % 12) + 2) / 5) + d - 1
+  local yoe = y - era * 400
+  local doe = yoe * 365 + math.floor(yoe / 4) - math.floor(yoe / 100) + doy
+  return (((era * 146097 + doe - 719468) * 24 + h) * 60 + min) * 60000 + s * 1000 + ms
 end
 
+-- Gives a send that never left back to the day it was counted in. Not to another: a refund of
+-- yesterday's would raise today's cap. RFC 3339 texts of one zone compare like their times.
 local function refund(b, r)
-  if is_today(b, r.leased_at) then
-    b.used = math.max(0, b.used - (b.day_units and r.units or 1))
-    b.dirty = true
+  local n = b.day_units and r.units or 1
+  if b.ring and r.leased_at then
+    local at = slot_of(ms_of(r.leased_at))
+    n = math.min(n, b.ring[at] or 0)
+    b.ring[at] = n > 0 and b.ring[at] - n or nil
+  elseif not r.leased_at or r.leased_at < iso(b.day_start) then
+    return
   end
+  b.used, b.dirty = math.max(0, b.used - n), true
 end
 
 -- Gives the turn to those who waited for places of a full bucket.

@@ -102,6 +102,61 @@ local function retire(old)
   bury(old, true, false)
 end
 
+-- Places in use are the leases there are, and so can be counted anew: a message that somebody
+-- deleted, a bucket that came or went by a reload between claim and finish would keep its place for
+-- ever. Once per lease time over all workers; of very many senders some each time, and nothing
+-- while more is in flight than can be counted quickly.
+local HEAL_SENDERS, HEAL_LEASES = 256, 20000
+
+local function heal_bucket(name, busy)
+  local key = P .. 'bucket:' .. name
+  local b = tell('HMGET', key, 'busy', 'conc')
+  if not b[2] or tonumber(b[1] or '0') == busy then
+    return
+  end
+  call('HSET', key, 'busy', int(busy))
+  local sender = string.match(name, '^sender:(.*)')
+  if sender then
+    call('ZADD', P .. 'turn', 'XX', 'LT', int(now_us), sender)
+  end
+end
+
+local function heal()
+  local total, names, count = 0, {}, {}
+  local all = call('ZRANGE', workers, 0, -1)
+  for _, worker in ipairs(all) do
+    total = total + call('SCARD', P .. 'lease:' .. worker)
+  end
+  if total > HEAL_LEASES or not call('SET', P .. 'healed', W, 'NX', 'PX', int(lease_ms)) then
+    return
+  end
+  local function names_of(sender)
+    if not names[sender] then
+      local text = tell('HGET', P .. 'sender:' .. sender, '_buckets')
+      names[sender] = {}
+      for name in string.gmatch(type(text) == 'string' and text or '', '%S+') do
+        table.insert(names[sender], name)
+        count[name] = count[name] or 0
+      end
+    end
+    return names[sender]
+  end
+  for _, sender in ipairs(call('SRANDMEMBER', P .. 'senders', HEAL_SENDERS)) do
+    names_of(sender)
+  end
+  for _, worker in ipairs(all) do
+    for _, id in ipairs(call('SMEMBERS', P .. 'lease:' .. worker)) do
+      local sender = tell('HGET', P .. 'message:' .. id, 'sender')
+      for _, name in ipairs(type(sender) == 'string' and names_of(sender) or {}) do
+        count[name] = count[name] + 1
+      end
+    end
+  end
+  for name, busy in pairs(count) do
+    heal_bucket(name, busy)
+  end
+end
+
 for old in string.gmatch(ARGV[7], '%S+') do
   retire(old)
 end
@@ -109,6 +164,7 @@ for _, dead in ipairs(call('ZRANGEBYSCORE', workers, '-inf', int(now), 'LIMIT', 
   bury(dead, drain(dead, 128), true)
 end
 save_buckets()
+heal()
 tell('XTRIM', P .. 'rejected', 'MINID', '~', int(now - rejected_ms), 'LIMIT', FORGET_MAX)
 local old = tell('ZRANGEBYSCORE', P .. 'dead', '-inf', int(now - dead_ms), 'LIMIT', 0, FORGET_MAX)
 if #old > 0 then
