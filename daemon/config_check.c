@@ -137,15 +137,6 @@ static void warn_in_vain(struct load *l, unsigned index)
                          sender_path(l, index, all[i].path), "has no effect: %s", all[i].instead);
 }
 
-static void warn_root_in_vain(struct load *l)
-{
-    const struct config *c = l->config;
-
-    if (!text_is_empty(c->admin_listen))
-        load_warning(l, root_origin(l, "admin.listen"), "admin.listen",
-                     "has no effect: this version does not listen");
-}
-
 static void warn_root(struct load *l)
 {
     const struct config *c = l->config;
@@ -178,5 +169,4 @@ void check_all(struct load *l)
     }
     check_redis(l);
     warn_root(l);
-    warn_root_in_vain(l);
 }

@@ -32,7 +32,7 @@ static const struct setting root_settings[] = {
      .help = "Connecting, or a command without answer, for this long breaks the link: above a "
              "fork's or failover's pause, far below the lease"},
     {"admin.listen", "", .type = SETTING_LISTEN, CONF(admin_listen),
-     .help = "`127.0.0.1:9108` or `unix:/path` for health and metrics; empty = off, so that "
+     .help = "`127.0.0.1:9108` or `unix:/path` for the admin pages; empty = off, so that "
              "several workers on one host do not collide"},
     {"worker.name", "", .type = SETTING_NAME, CONF(worker_name),
      .help = "Name in `NS:worker:<name>`; empty = host and pid, which is unique by itself"},

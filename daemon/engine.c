@@ -10,20 +10,11 @@
  * Stages know only the store and their neighbours' names given here as callbacks. Everything in
  * Redis stops and resumes with the registration: a connection that comes back registers a new
  * identity, which settles what the old one left open (see recover.lua). */
-#include "engine.h"
+#include "engine_impl.h"
 
-#include "accept.h"
-#include "consent.h"
-#include "dispatch.h"
-#include "fetch.h"
-#include "intake.h"
 #include "quota.h"
-#include "record.h"
-#include "recover.h"
-#include "resolve.h"
 #include "settings.h"
 #include "text.h"
-#include "transfer.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,36 +25,6 @@
 #define PUBLISH_PAUSE_US 1000000
 /* A problem of the same kind is told once in this time. */
 #define REPEAT_US 10000000
-
-struct engine {
-    struct loop *loop;
-    struct log *log;
-    struct live_config *live;
-    struct store *store;
-    struct attempts attempts;
-    struct intake_stage *intake;
-    struct directory *directory;
-    struct resolve_stage *resolve;
-    struct accept_stage *accept;
-    struct dispatch_stage *dispatch;
-    struct consent_stage *consent;
-    struct fetch_stage *fetch;
-    struct transfer_stage *transfer;
-    struct record_stage *record;
-    struct recover_stage *recover;
-    struct timer *drain_timer;
-    struct after *drain_look;
-    struct timer *publish_again;
-    void (*ready)(void *arg);
-    void (*drained)(void *arg);
-    void *arg;
-    bool was_ready, told_down, registered, draining, ended;
-    int64_t drain_until_us;
-    int64_t rate_at_us;
-    uint64_t rate_sent;
-    char last_problem[256];
-    int64_t last_problem_us;
-};
 
 /* --- problems are told once, not with every repetition --- */
 
@@ -137,7 +98,11 @@ static unsigned on_room(void *arg)
 static void on_begin(struct attempt *t, void *arg)
 {
     struct engine *e = arg;
+    const struct message *m = &t->message;
+    int64_t due_ms = m->scheduled_at > m->queued_at ? m->scheduled_at : m->queued_at;
 
+    if (m->attempts == 1)
+        metrics_wait(&e->metrics, m->priority, store_now_us(e->store) - due_ms * 1000);
     transfer_begin(e->transfer, t);
 }
 
@@ -183,6 +148,15 @@ static void on_transfer_warning(const char *text, void *arg)
     struct engine *e = arg;
 
     log_line(e->log, LOG_LVL_WARN, "token", "%s", text);
+}
+
+static void on_decided(const struct attempt *t, enum verdict_kind kind, void *arg)
+{
+    struct engine *e = arg;
+    int64_t now = loop_now_us(e->loop);
+
+    metrics_attempt(&e->metrics, t->sender != NULL ? t->sender->provider : NULL, kind,
+                    t->begun_us != 0 ? now - t->begun_us : -1, now);
 }
 
 /* A retry or a freed place may be the next thing due. */
@@ -421,7 +395,7 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
     const struct dispatch_ops dispatch = {on_room,    on_begin,           on_prepare, on_release,
                                           on_settled, on_unknown_senders, on_problem, e};
     const struct transfer_ops transfer = {on_attempt_done, on_transfer_warning, e};
-    const struct record_ops record = {on_recorded, on_intake_fenced, on_problem, e};
+    const struct record_ops record = {on_decided, on_recorded, on_intake_fenced, on_problem, e};
     const struct recover_ops recover = {on_status,  on_registered,   on_renewed, on_fenced,
                                         on_adopted, on_brought_back, on_problem, e};
 
@@ -451,6 +425,7 @@ struct engine *engine_new(struct loop *loop, struct log *log, struct config *con
     e->live = live_config_new(config);
     e->rate_at_us = loop_now_us(loop);
     attempts_init(&e->attempts);
+    engine_name_providers(e);
     e->drain_timer = timer_new(loop, look_at_drain, e);
     e->drain_look = after_new(loop, look_at_drain, e);
     e->publish_again = timer_new(loop, on_publish_again, e);
@@ -494,22 +469,4 @@ void engine_reload(struct engine *e, struct config *config)
     live_config_unref(old);
     if (e->registered)
         publish_quota(e);
-}
-
-void engine_get_status(const struct engine *e, struct engine_status *ret)
-{
-    const struct record_counters *r = record_counts(e->record);
-    const struct accept_counters *a = accept_counts(e->accept);
-
-    *ret = (struct engine_status){
-        .state = e->draining     ? "draining"
-                 : e->registered ? "running"
-                                 : "connecting",
-        .in_flight = transfer_in_flight(e->transfer),
-        .sent = r->sent,
-        .failed = r->failed,
-        .retried = r->retried,
-        .accepted = a->accepted,
-        .rejected = a->rejected,
-    };
 }

@@ -5,14 +5,20 @@
 #include "config.h"
 #include "log.h"
 #include "loop.h"
+#include "metrics.h"
+#include "overview.h"
 #include "redis_link.h"
 
 struct engine;
 
 struct engine_status {
     const char *state; /* "connecting", "running", "draining" */
-    unsigned in_flight;
-    uint64_t sent, failed, retried, accepted, rejected;
+    bool ready;        /* it holds a lease, and takes jobs */
+    bool redis_up;
+    unsigned in_flight, in_flight_max;
+    unsigned unrecorded; /* outcomes that Redis does not have yet */
+    uint64_t sent, failed, retried, stale;
+    uint64_t accepted, duplicates, rejected;
 };
 
 /* Owns config. ready runs once, when the worker is registered for the first time; drained runs when
@@ -29,5 +35,8 @@ void engine_reload(struct engine *e, struct config *config);
 /* Stops taking and claiming, lets transfers end (at most the configured time), records, leaves. */
 void engine_drain(struct engine *e);
 void engine_get_status(const struct engine *e, struct engine_status *ret);
+const struct metrics *engine_metrics(const struct engine *e);
+/* Reads what stands in Redis (overview_read); days are by all providers and "none". */
+enum sq_err engine_read_overview(struct engine *e, overview_cb cb, void *arg) SQ_MUST_CHECK;
 
 #endif

@@ -7,7 +7,6 @@
 #include "text.h"
 #include "timefmt.h"
 #include "uuid.h"
-#include "verdict.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,11 +82,6 @@ static void make_answer(struct record_stage *r, struct entry *e)
     job_answer(t->message.text[MSG_FORMAT], &in, &e->answer);
 }
 
-static const char *const verdict_names[] = {
-    [VERDICT_SENT] = "sent", [VERDICT_FAILED] = "failed",       [VERDICT_RETRY] = "retry",
-    [VERDICT_WAIT] = "wait", [VERDICT_THROTTLED] = "throttled", [VERDICT_BROKEN] = "auth",
-};
-
 /* The one line per attempt. The provider's words are cut and escaped by the log. */
 static void log_result(struct record_stage *r, const struct entry *e)
 {
@@ -98,7 +92,7 @@ static void log_result(struct record_stage *r, const struct entry *e)
     if (!log_begin(r->log, good ? LOG_LVL_INFO : LOG_LVL_WARN, "attempt"))
         return;
     log_str(r->log, "id", t->message.id);
-    log_str(r->log, "result", verdict_names[e->verdict.kind]);
+    log_str(r->log, "result", verdict_name(e->verdict.kind));
     log_str(r->log, "sender", t->message.text[MSG_SENDER]);
     log_str(r->log, "provider", provider_name(t));
     log_str(r->log, "channel", channel_name(t->message.channel));
@@ -151,6 +145,7 @@ void record_outcome(struct record_stage *r, struct attempt *t)
         make_answer(r, e);
     log_result(r, e);
     count(r, e->verdict.kind);
+    r->ops.decided(t, e->verdict.kind, r->ops.arg);
     add(r, e);
 }
 

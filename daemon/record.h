@@ -5,10 +5,13 @@
 #include "attempt.h"
 #include "log.h"
 #include "store.h"
+#include "verdict.h"
 
 struct record_stage;
 
 struct record_ops {
+    /* What becomes of an attempt is decided; called from inside record_outcome. */
+    void (*decided)(const struct attempt *t, enum verdict_kind kind, void *arg);
     /* A batch is in Redis; next_us: Redis time of the next due work, 0 = none waits. */
     void (*recorded)(int64_t next_us, void *arg);
     void (*fenced)(void *arg);
@@ -17,7 +20,8 @@ struct record_ops {
 };
 
 struct record_counters {
-    uint64_t sent, failed, retried, throttled, released, stale;
+    uint64_t sent, failed, retried, throttled, released;
+    uint64_t stale; /* a lease had passed to another worker before its outcome was recorded */
 };
 
 struct record_stage *record_new(struct loop *loop, struct store *store, struct attempts *attempts,

@@ -1,4 +1,5 @@
 /* sendqd: the daemon's main. Options, configuration, signals, systemd; the work is the engine's. */
+#include "admin.h"
 #include "config.h"
 #include "engine.h"
 #include "notify.h"
@@ -26,6 +27,7 @@ struct daemon {
     struct loop *loop;
     struct log log;
     struct engine *engine;
+    struct admin *admin;
     struct config *config; /* the one in use; the engine owns it */
     const char *path;
     struct notify notify;
@@ -175,6 +177,7 @@ static void on_reload(void *arg)
         d->log.level = fresh->log_level;
         d->config = fresh;
         engine_reload(d->engine, fresh);
+        admin_set_config(d->admin, fresh);
         log_line(&d->log, LOG_LVL_INFO, "reload", "done: %u senders", fresh->sender_count);
     }
     notify_ready(&d->notify);
@@ -250,6 +253,7 @@ static int run(struct daemon *d)
     d->log.wake = on_log_line;
     d->log.wake_arg = d;
     d->engine = engine_new(d->loop, &d->log, d->config, &addr, on_ready, on_drained, d);
+    d->admin = admin_new(d->loop, &d->log, d->engine);
     d->status = timer_new(d->loop, on_status, d);
     d->watchdog = timer_new(d->loop, on_watchdog, d);
     if (d->notify.watchdog_us > 0)
@@ -259,11 +263,13 @@ static int run(struct daemon *d)
     loop_on_signal(d->loop, SIGHUP, on_reload, d);
     log_line(&d->log, LOG_LVL_INFO, "started", "sendqd %s, %u senders", SENDQ_VERSION,
              d->config->sender_count);
+    admin_set_config(d->admin, d->config);
     loop_run(d->loop);
     log_line(&d->log, LOG_LVL_INFO, "stopped", "bye");
     timer_free(d->status);
     timer_free(d->watchdog);
     engine_free(d->engine);
+    admin_free(d->admin);
     d->log.wake = NULL;
     after_free(d->log_flush);
     loop_free(d->loop);

@@ -101,3 +101,13 @@ void verdict_reach(const struct attempt *t, int64_t now_ms, uint64_t random, str
     }
     *ret = v;
 }
+
+const char *verdict_name(enum verdict_kind kind)
+{
+    static const char *const names[VERDICT_COUNT] = {
+        [VERDICT_SENT] = "sent", [VERDICT_FAILED] = "failed",       [VERDICT_RETRY] = "retry",
+        [VERDICT_WAIT] = "wait", [VERDICT_THROTTLED] = "throttled", [VERDICT_BROKEN] = "auth",
+    };
+
+    return names[kind];
+}

@@ -11,6 +11,7 @@ enum verdict_kind {
     VERDICT_WAIT,      /* after delay_ms; the attempt does not count (recipient throttled) */
     VERDICT_THROTTLED, /* its sender waits delay_ms; the attempt does not count */
     VERDICT_BROKEN,    /* its sender's credentials were refused; the message waits */
+    VERDICT_COUNT
 };
 
 struct verdict {
@@ -23,6 +24,9 @@ struct verdict {
  * out of attempts, too old or expired fails with the outcome's code; else retry with full jitter,
  * at least the provider's Retry-After. now_ms is Redis time; random any 64-bit random number. */
 void verdict_reach(const struct attempt *t, int64_t now_ms, uint64_t random, struct verdict *ret);
+
+/* "sent", "failed", "retry", "wait", "throttled", "auth": in the log and the metrics. */
+const char *verdict_name(enum verdict_kind kind);
 
 /* Whether a message's `uncertain` is fail: its own word, else its sender's. */
 bool verdict_is_cautious(const struct message *m, const struct sender *s);

@@ -29,6 +29,7 @@ static const struct {
     [SCRIPT_RECOVER] = {"recover", script_recover, sizeof(script_recover) - 1},
     [SCRIPT_CONFIGURE] = {"configure", script_configure, sizeof(script_configure) - 1},
     [SCRIPT_LEAVE] = {"leave", script_leave, sizeof(script_leave) - 1},
+    [SCRIPT_OVERVIEW] = {"overview", script_overview, sizeof(script_overview) - 1},
 };
 
 /* A script that Redis cannot compile (another Lua, a function renamed away) never gets into its

@@ -16,6 +16,7 @@ enum script {
     SCRIPT_RECOVER,
     SCRIPT_CONFIGURE,
     SCRIPT_LEAVE,
+    SCRIPT_OVERVIEW,
     SCRIPT_COUNT
 };
 

@@ -12,9 +12,17 @@ struct stage {
     struct log log;
     FILE *lines;
     struct attempt *claimed[64];
-    int recorded, problems;
+    int recorded, problems, decided[VERDICT_COUNT];
     int64_t next_us;
 };
+
+static void on_decided(const struct attempt *t, enum verdict_kind kind, void *arg)
+{
+    struct stage *s = arg;
+
+    assert_int_equal(t->state, ATTEMPT_DONE);
+    s->decided[kind]++;
+}
 
 static void on_recorded(int64_t next_us, void *arg)
 {
@@ -43,7 +51,7 @@ static void on_problem(const char *what, void *arg)
 static int setup(void **state)
 {
     struct stage *s = calloc(1, sizeof(*s));
-    const struct record_ops ops = {on_recorded, on_fenced, on_problem, s};
+    const struct record_ops ops = {on_decided, on_recorded, on_fenced, on_problem, s};
 
     daemon_rig_setup(state);
     s->d = *state;
