@@ -14,30 +14,31 @@
 
 #include "quota.h"
 #include "settings.h"
-#include "text.h"
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* How often an unfinished drain is looked at, besides at every event that could end it. */
 #define DRAIN_LOOK_US 50000
 /* Before limits that Redis refused are written again. */
 #define PUBLISH_PAUSE_US 1000000
-/* A problem of the same kind is told once in this time. */
-#define REPEAT_US 10000000
 
 /* --- problems are told once, not with every repetition --- */
 
+static void tell(struct engine *e, enum log_level level, const char *event, const char *text)
+{
+    unsigned held;
+
+    if (!repeats_pass(&e->repeats, text, loop_now_us(e->loop), &held) ||
+        !log_begin(e->log, level, event))
+        return;
+    log_str(e->log, "msg", text);
+    if (held > 0)
+        log_int(e->log, "repeated", held);
+    log_end(e->log);
+}
+
 static void on_problem(const char *what, void *arg)
 {
-    struct engine *e = arg;
-    int64_t now = loop_now_us(e->loop);
-
-    if (text_eq(what, e->last_problem) && now - e->last_problem_us < REPEAT_US)
-        return;
-    snprintf(e->last_problem, sizeof(e->last_problem), "%s", what);
-    e->last_problem_us = now;
-    log_line(e->log, LOG_LVL_ERROR, "redis", "%s", what);
+    tell(arg, LOG_LVL_ERROR, "redis", what);
 }
 
 static void on_warning(const char *text, void *arg)
@@ -145,9 +146,7 @@ static void on_attempt_done(struct attempt *t, void *arg)
 
 static void on_transfer_warning(const char *text, void *arg)
 {
-    struct engine *e = arg;
-
-    log_line(e->log, LOG_LVL_WARN, "token", "%s", text);
+    tell(arg, LOG_LVL_WARN, "token", text);
 }
 
 static void on_decided(const struct attempt *t, enum verdict_kind kind, void *arg)

@@ -11,6 +11,7 @@
 #include "intake.h"
 #include "record.h"
 #include "recover.h"
+#include "repeats.h"
 #include "resolve.h"
 #include "transfer.h"
 
@@ -42,8 +43,7 @@ struct engine {
     int64_t drain_until_us;
     int64_t rate_at_us;
     uint64_t rate_sent;
-    char last_problem[256];
-    int64_t last_problem_us;
+    struct repeats repeats;
 };
 
 void engine_name_providers(struct engine *e);

@@ -2,7 +2,7 @@
 -- so much of each kind as it is told to: the cost does not grow with what waits.
 -- ARGV: 4 the most senders, 5 workers, 6 bulks, 7 failures; then names of providers.
 -- Returns {'ok', now_us, numbers, today, senders, workers, bulks, failures}, each a flat array whose
--- order store_overview.c knows. What has another type than ours counts as absent.
+-- order overview.c knows. What has another type than ours counts as absent.
 local function number(...)
   local n = tell(...)
   return type(n) == 'number' and n or 0
