@@ -42,7 +42,8 @@ run_tidy() {
 run_cppcheck() {
     cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -j "$(nproc)" \
         --enable=warning,performance,portability --suppress=missingIncludeSystem --suppress=uninitvar \
-        -D_GNU_SOURCE -I lib/base -I lib/model -I lib/io -I lib/store -I providers -I daemon "${sources[@]}"
+        -D_GNU_SOURCE -I lib/base -I lib/model -I lib/io -I lib/store -I providers -I daemon -I tests/unit/support \
+        "${sources[@]}"
 }
 
 # The gate of the hardening: 15 = an exposure of 1.5 out of 10.
