@@ -30,6 +30,10 @@ enum sq_err text_to_size(const char *s, uint64_t *ret) SQ_MUST_CHECK;
 
 /* Percent-encodes all but RFC 3986 unreserved characters. */
 void text_add_urlencoded(struct buf *b, const char *s);
+/* Appends s[0..len) for html, between tags or in a quoted attribute. */
+void text_add_html(struct buf *b, const char *s, size_t len);
+/* Appends s as one line: control characters and U+2028/9 become spaces. NULL adds nothing. */
+void text_add_line(struct buf *b, const char *s);
 /* Appends for a log line: quoted and escaped where it holds a space, quote, control, bidi or
  * line-separator character (U+2028/9, U+202A-E, U+2066-9); cut after max bytes with "...". */
 void text_add_logsafe(struct buf *b, const char *s, size_t max);

@@ -1,4 +1,4 @@
-/* Text made safe for where it goes: URLs and log lines. */
+/* Text made safe for where it goes: URLs, html and lines, of a log or others. */
 #include "text.h"
 #include "utf8.h"
 #include <string.h>
@@ -22,6 +22,59 @@ void text_add_urlencoded(struct buf *b, const char *s)
             char code[3] = {'%', hex[c >> 4], hex[c & 15]};
             buf_add(b, code, sizeof(code));
         }
+    }
+}
+
+static const char *html_entity(char c)
+{
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    default:
+        return NULL;
+    }
+}
+
+void text_add_html(struct buf *b, const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        const char *entity = html_entity(s[i]);
+
+        if (entity)
+            buf_adds(b, entity);
+        else
+            buf_addc(b, s[i]);
+    }
+}
+
+/* Bytes of the control character or line separator that s begins with; 0 = it is another one. The
+ * C1 controls (U+0080 to U+009F) are the two bytes C2 80 to C2 9F. */
+static size_t break_size(const char *s)
+{
+    const unsigned char *p = (const unsigned char *)s;
+
+    if (p[0] < 0x20 || p[0] == 0x7f)
+        return 1;
+    if (p[0] == 0xc2)
+        return p[1] >= 0x80 && p[1] <= 0x9f ? 2 : 0;
+    return p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9) ? 3 : 0;
+}
+
+void text_add_line(struct buf *b, const char *s)
+{
+    while (s && *s) {
+        size_t n = break_size(s);
+
+        buf_addc(b, n ? ' ' : *s);
+        s += n ? n : 1;
     }
 }
 

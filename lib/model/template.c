@@ -166,50 +166,12 @@ unsigned template_places(const struct template *t)
 
 /* --- rendering --- */
 
-static void add_html(struct buf *out, const char *s)
-{
-    for (;;) {
-        size_t n = strcspn(s, "&<>\"'");
-
-        buf_add(out, s, n);
-        s += n;
-        if (!*s)
-            return;
-        buf_adds(out, *s == '&'   ? "&amp;"
-                      : *s == '<' ? "&lt;"
-                      : *s == '>' ? "&gt;"
-                      : *s == '"' ? "&quot;"
-                                  : "&#39;");
-        s++;
-    }
-}
-
-/* The C1 controls (U+0080 to U+009F) are the two bytes C2 80 to C2 9F. */
-static size_t control_size(const char *s)
-{
-    const unsigned char *p = (const unsigned char *)s;
-
-    if (p[0] < 0x20 || p[0] == 0x7f)
-        return 1;
-    return p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f ? 2 : 0;
-}
-
-static void add_line(struct buf *out, const char *s)
-{
-    while (*s) {
-        size_t n = control_size(s);
-
-        buf_addc(out, n ? ' ' : *s);
-        s += n ? n : 1;
-    }
-}
-
 static void add_value(struct buf *out, enum template_kind kind, const char *s)
 {
     if (kind == TEMPLATE_HTML)
-        add_html(out, s);
+        text_add_html(out, s, strlen(s));
     else if (kind == TEMPLATE_LINE)
-        add_line(out, s);
+        text_add_line(out, s);
     else
         buf_adds(out, s);
 }
