@@ -1,13 +1,20 @@
 /* Resolve: the batch's templates, then its contacts, each id once; then every job is completed
- * (fill.h) while what was found is at hand.
+ * (fill.h) while what was found is at hand. Last come the mails of ours that others answer or
+ * forward (original.h): they need the texts that templates made.
  *
- * Two round trips at most for a batch, whatever its size. When Redis refuses, the batch is looked
- * up again from the start: nothing was changed in the jobs by then. */
+ * A few round trips at most for a batch, whatever its size. When Redis refuses, what was being
+ * looked up is looked up again; nothing was changed in the jobs since. */
 #include "resolve.h"
 
+#include "choice.h"
 #include "fill.h"
 #include "map.h"
+#include "original.h"
+#include "original_store.h"
+#include "provider.h"
 #include "template_store.h"
+#include "text.h"
+#include "timefmt.h"
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,9 +44,10 @@ struct resolve_stage {
     struct timer *again;
     struct job **jobs;
     size_t count, cap; /* count 0: no batch */
-    struct ids contacts, templates;
+    bool filled;       /* the jobs are complete but for their originals */
+    struct ids contacts, templates, originals;
     struct ready *ready; /* one per template */
-    struct arena arena;  /* of the templates */
+    struct arena arena;  /* of the templates, and of the originals' ids */
 };
 
 /* --- ids --- */
@@ -90,10 +98,12 @@ static void forget(struct resolve_stage *r)
     timer_cancel(r->again);
     ids_clear(&r->contacts);
     ids_clear(&r->templates);
+    ids_clear(&r->originals);
     free(r->ready);
     r->ready = NULL;
     arena_clear(&r->arena);
     r->count = 0;
+    r->filled = false;
 }
 
 static void end(struct resolve_stage *r, bool ok)
@@ -146,11 +156,129 @@ static void complete(const struct resolve_stage *r, const struct directory_found
     fill_job(j, &in);
 }
 
+/* --- originals --- */
+
+/* The sender of a mail whose original we have to put in; NULL if there is no such. */
+static const struct sender *quoting_sender(const struct resolve_stage *r, const struct message *m)
+{
+    struct err_text e;
+    const struct sender *s;
+
+    if (m->text[MSG_REFUSAL] || !original_is_named(m))
+        return NULL;
+    s = choice_sender(r->live->config, m, &e);
+    return s != NULL && s->provider->wants_original ? s : NULL;
+}
+
+static void collect_originals(struct resolve_stage *r)
+{
+    struct original_ids ids;
+
+    for (size_t i = 0; i < r->count; i++) {
+        if (quoting_sender(r, &r->jobs[i]->message) == NULL)
+            continue;
+        original_ids(&r->jobs[i]->message, &ids);
+        for (unsigned k = 0; k < ids.count; k++)
+            ids_add(&r->originals, arena_strdup(&r->arena, ids.id[k]));
+    }
+}
+
+static const char *either(const char *own, const char *senders)
+{
+    return text_is_empty(own) ? senders : own;
+}
+
+static const char *tenant_of(const struct message *m, const struct sender *s)
+{
+    return either(m->text[MSG_TENANT], s != NULL ? s->tenant : NULL);
+}
+
+/* What is stored, seen by a mail that this sender is to send. False if it cannot be read. */
+static bool read_original(const struct resolve_stage *r, const struct original_source *src,
+                          const struct sender *s, struct original *ret)
+{
+    const char *const *text = ret->message.text;
+    const struct sender *by;
+
+    *ret = (struct original){.provider_message_id = src->provider_message_id};
+    if (message_unpack(src->packed, src->packed_len, &ret->message) != SQ_OK)
+        return false;
+    by = config_sender(r->live->config, text[MSG_SENDER]);
+    ret->from.addr = either(text[MSG_FROM], by != NULL ? by->from_address : NULL);
+    ret->from.name = either(text[MSG_FROM_NAME], by != NULL ? by->from_name : NULL);
+    ret->tenant = tenant_of(&ret->message, by);
+    ret->same_sender = by == s;
+    if (src->sent_at == NULL || time_parse(src->sent_at, &ret->date_ms) != SQ_OK)
+        ret->date_ms = ret->message.queued_at;
+    return true;
+}
+
+/* True if the mail is done with: it has its original, or cannot have it. */
+static bool put_original(const struct resolve_stage *r, const struct original_source *src,
+                         const struct sender *s, struct message *m)
+{
+    struct original o;
+    bool done = false;
+
+    if (!src->is_found)
+        return false;
+    if (src->is_too_large) {
+        original_refuse_size(m);
+        return true;
+    }
+    if (read_original(r, src, s, &o) && original_is_meant(&o, m, tenant_of(m, s))) {
+        original_put(&o, &r->live->config->job, m);
+        done = true;
+    }
+    message_clear(&o.message);
+    return done;
+}
+
+static void quote(const struct resolve_stage *r, const struct original_source *sources,
+                  struct message *m)
+{
+    const struct sender *s = quoting_sender(r, m);
+    struct original_ids ids = {.count = 0};
+    bool done = false;
+
+    if (s != NULL)
+        original_ids(m, &ids);
+    for (unsigned i = 0; i < ids.count && !done; i++) {
+        size_t place = ids_place(&r->originals, ids.id[i]);
+
+        done = place > 0 && put_original(r, &sources[place - 1], s, m);
+    }
+}
+
+static void on_originals(enum store_status st, const struct original_source *sources, size_t count,
+                         void *arg)
+{
+    struct resolve_stage *r = arg;
+
+    (void)count;
+    if (r->count == 0 || has_failed(r, st))
+        return;
+    for (size_t i = 0; i < r->count; i++)
+        quote(r, sources, &r->jobs[i]->message);
+    end(r, true);
+}
+
+static void get_originals(struct resolve_stage *r)
+{
+    if (r->originals.count == 0)
+        end(r, true);
+    else if (original_get(r->store, r->originals.items, r->originals.count, on_originals, r) !=
+             SQ_OK)
+        end(r, false);
+}
+
 static void complete_all(struct resolve_stage *r, const struct directory_found *found)
 {
     for (size_t i = 0; i < r->count; i++)
         complete(r, found, r->jobs[i]);
-    end(r, true);
+    r->filled = true;
+    collect_originals(r);
+    get_originals(r);
 }
 
 /* --- looking up --- */
@@ -209,6 +337,10 @@ static void on_again(void *arg)
 {
     struct resolve_stage *r = arg;
 
+    if (r->filled) {
+        get_originals(r);
+        return;
+    }
     free(r->ready);
     r->ready = NULL;
     arena_clear(&r->arena);
@@ -220,7 +352,8 @@ static void on_again(void *arg)
 
 bool resolve_is_needed(const struct job *j)
 {
-    return !j->is_bulk && (fill_needs_contact(j) || fill_needs_template(j));
+    return !j->is_bulk &&
+           (fill_needs_contact(j) || fill_needs_template(j) || original_is_named(&j->message));
 }
 
 void resolve_jobs(struct resolve_stage *r, struct job *const *jobs, size_t count)
@@ -260,6 +393,7 @@ void resolve_free(struct resolve_stage *r)
     forget(r);
     free(r->contacts.items);
     free(r->templates.items);
+    free(r->originals.items);
     free(r->jobs);
     arena_free(&r->arena);
     timer_free(r->again);

@@ -1,4 +1,5 @@
-/* Looks up what jobs need before they can be accepted: contacts and templates. */
+/* Looks up what jobs need before they can be accepted: contacts, templates, and the
+ * mails of ours that they answer or forward. */
 #ifndef SENDQ_DAEMON_RESOLVE_H
 #define SENDQ_DAEMON_RESOLVE_H
 

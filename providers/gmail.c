@@ -374,4 +374,5 @@ const struct provider provider_gmail = {
     .oauth = gmail_oauth,
     .build = gmail_build,
     .classify = gmail_classify,
+    .wants_original = true,
 };

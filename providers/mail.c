@@ -2,8 +2,8 @@
 #include "mail.h"
 
 #include "map.h"
+#include "original.h"
 #include "text.h"
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -205,21 +205,12 @@ enum sq_err mail_read_forward(const struct build_ctx *ctx, const struct message 
 
 bool mail_forward_id(const struct message *m, char *ret, size_t size)
 {
-    static const struct json_limits limits = {.max_bytes = 0};
-    const char *text = m->text[MSG_FORWARD], *id;
-    cJSON *json = NULL;
-    bool found;
+    struct original_names names;
 
-    if (text_is_empty(text) || json_parse(text, strlen(text), &limits, &json, NULL) != SQ_OK)
+    if (m->text[MSG_QUOTED] || !original_forwarded(m, &names))
         return false;
-    id = json_str(json, "emailMessageId");
-    if (text_is_empty(id))
-        id = json_str(json, "messageId");
-    found = !cJSON_IsFalse(json_get(json, "isForwarded")) && !text_is_empty(id);
-    if (found)
-        snprintf(ret, size, "%s", id);
-    json_free(json);
-    return found;
+    snprintf(ret, size, "%s", *names.email_id ? names.email_id : names.message_id);
+    return true;
 }
 
 enum sq_err mail_read(const struct build_ctx *ctx, const struct message *m, unsigned max,
@@ -228,7 +219,8 @@ enum sq_err mail_read(const struct build_ctx *ctx, const struct message *m, unsi
     char id[8];
 
     if (mail_forward_id(m, id, sizeof(id)))
-        return err_set_field(e, SQ_ERR_INVALID, "forward", "%s has no mails of its own to forward",
+        return err_set_field(e, SQ_ERR_INVALID, "forward",
+                             "the mail is not kept here, and %s has none of its own",
                              ctx->sender->provider->name);
     return mail_read_forward(ctx, m, max, ret, e);
 }

@@ -37,7 +37,8 @@ enum sq_err mail_read(const struct build_ctx *ctx, const struct message *m, unsi
 /* The same for a provider that can forward a mail by its id; mail_read refuses to. */
 enum sq_err mail_read_forward(const struct build_ctx *ctx, const struct message *m, unsigned max,
                               struct mail *ret, struct err_text *e) SQ_MUST_CHECK;
-/* The id of the mail that this message forwards, cut to size; false if it forwards none. */
+/* The id of the mail that this message forwards, cut to size; false if it forwards none, or if its
+ * texts hold that mail already (original.h). */
 bool mail_forward_id(const struct message *m, char *ret, size_t size);
 void mail_clear(struct mail *mail);
 /* The check of a provider whose settings are MAIL_SETTINGS and single words. */

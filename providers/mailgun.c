@@ -249,4 +249,5 @@ const struct provider provider_mailgun = {
     .check = mail_check_sender,
     .build = mailgun_build,
     .classify = mailgun_classify,
+    .wants_original = true,
 };

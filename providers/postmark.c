@@ -164,4 +164,5 @@ const struct provider provider_postmark = {
     .check = mail_check_sender,
     .build = postmark_build,
     .classify = postmark_classify,
+    .wants_original = true,
 };

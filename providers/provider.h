@@ -72,6 +72,9 @@ struct provider {
     /* What it needs as bytes is fetched before build: content_base64 is set then. So is all that
      * comes by storage_path. */
     enum provider_attachments attachments;
+    /* Its mails are whole as they come: an original that they answer or forward is put into their
+     * texts before (original.h). False: it quotes by its own means, or hands the names on. */
+    bool wants_original;
 };
 
 /* The default by HTTP status, for what a provider's own table does not name: 2xx sent;

@@ -135,4 +135,5 @@ const struct provider provider_resend = {
     .check = mail_check_sender,
     .build = resend_build,
     .classify = resend_classify,
+    .wants_original = true,
 };

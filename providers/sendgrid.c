@@ -276,4 +276,5 @@ const struct provider provider_sendgrid = {
     .check = mail_check_sender,
     .build = sendgrid_build,
     .classify = sendgrid_classify,
+    .wants_original = true,
 };

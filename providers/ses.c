@@ -320,4 +320,5 @@ const struct provider provider_ses = {
     .check = ses_check,
     .build = ses_build,
     .classify = ses_classify,
+    .wants_original = true,
 };

@@ -221,4 +221,5 @@ const struct provider provider_smtp = {
     .oauth = smtp_oauth,
     .build = smtp_build,
     .classify = smtp_classify,
+    .wants_original = true,
 };

@@ -41,6 +41,7 @@ enum msg_text {
     MSG_REPLY_QUEUE,   /* the job's reply_to: answer goes to NS:reply:<this> */
     MSG_FORMAT,        /* name of the format the job came by: picks the answer's shape */
     MSG_REFUSAL,       /* why it must not be sent (refusal.h) */
+    MSG_QUOTED,        /* id of the message that its texts quote or forward (original.h) */
     MSG_TEXT_COUNT
 };
 

@@ -1,4 +1,4 @@
-/* Reads many hashes in one go: HGETALL of each, pipelined. Private to lib/store. */
+/* Reads many hashes or strings in one go: a command for each, pipelined. Private to lib/store. */
 #ifndef SENDQ_STORE_HASHES_H
 #define SENDQ_STORE_HASHES_H
 
@@ -17,5 +17,9 @@ typedef void (*hashes_done_cb)(enum store_status st, void *arg);
  * nothing is called. */
 enum sq_err hashes_read(struct store *s, enum key_kind kind, const char *const *ids, size_t count,
                         hashes_item_cb item, hashes_done_cb done, void *arg) SQ_MUST_CHECK;
+/* The same of strings, at most max bytes of each: one that does not exist is empty. */
+enum sq_err strings_read(struct store *s, enum key_kind kind, size_t max, const char *const *ids,
+                         size_t count, hashes_item_cb item, hashes_done_cb done,
+                         void *arg) SQ_MUST_CHECK;
 
 #endif

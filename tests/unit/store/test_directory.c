@@ -1,8 +1,9 @@
-/* Looking up leads and templates in a Redis of the test's own. */
+/* Looking up leads, templates and originals in a Redis of the test's own. */
 #include "../io/unit.h"
 
 #include "directory.h"
 #include "loop.h"
+#include "original_store.h"
 #include "redis_server.h"
 #include "template_store.h"
 #include "text.h"
@@ -69,6 +70,21 @@ static void on_templates(enum store_status st, const struct template_source *s, 
         snprintf(f->seen[i], sizeof(f->seen[i]), "%d %s %s %s", s[i].is_found,
                  s[i].subject ? s[i].subject : "-", s[i].text ? s[i].text : "-",
                  s[i].html ? s[i].html : "-");
+    loop_stop(f->loop);
+}
+
+static void on_originals(enum store_status st, const struct original_source *s, size_t count,
+                         void *arg)
+{
+    struct fixture *f = arg;
+
+    f->calls++;
+    f->st = st;
+    f->count = count;
+    for (size_t i = 0; i < count; i++)
+        snprintf(f->seen[i], sizeof(f->seen[i]), "%d%d %s %s %s", s[i].is_found, s[i].is_too_large,
+                 s[i].packed ? s[i].packed : "-", s[i].sent_at ? s[i].sent_at : "-",
+                 s[i].provider_message_id ? s[i].provider_message_id : "-");
     loop_stop(f->loop);
 }
 
@@ -174,6 +190,52 @@ static void templates_are_found(void **state)
     assert_string_equal(f->seen[2], "0 - - -");
 }
 
+static void originals_are_hash_and_content(void **state)
+{
+    struct fixture *f = *state;
+    const char *const ids[] = {"m1", "no-hash", "no-content", "list", "most", "large", "none"};
+
+    COMMAND(f, "HSET", "t:message:m1", "sent_at", "2026", "provider_message_id", "p1");
+    COMMAND(f, "SET", "t:content:m1", "packed");
+    COMMAND(f, "SET", "t:content:no-hash", "packed");
+    COMMAND(f, "HSET", "t:message:no-content", "sent_at", "2026");
+    COMMAND(f, "HSET", "t:message:list", "id", "list");
+    COMMAND(f, "RPUSH", "t:content:list", "x");
+    COMMAND(f, "HSET", "t:message:most", "id", "most");
+    COMMAND(f, "SETRANGE", "t:content:most", "2097151", "x");
+    COMMAND(f, "HSET", "t:message:large", "id", "large");
+    COMMAND(f, "SETRANGE", "t:content:large", "2097152", "x");
+    assert_int_equal(original_get(f->store, ids, 7, on_originals, f), SQ_OK);
+    loop_run(f->loop);
+    assert_int_equal(f->calls, 1);
+    assert_int_equal(f->st, STORE_OK);
+    assert_string_equal(f->seen[0], "10 packed 2026 p1");
+    assert_memory_equal(f->seen[1], "00", 2);
+    assert_memory_equal(f->seen[2], "00", 2);
+    assert_memory_equal(f->seen[3], "00", 2);
+    assert_memory_equal(f->seen[4], "10  -", 5);
+    assert_memory_equal(f->seen[5], "11 -", 4);
+    assert_memory_equal(f->seen[6], "00", 2);
+}
+
+static void originals_lost_on_the_way(void **state)
+{
+    struct fixture *f = *state;
+    const char *const ids[] = {"a", "b"};
+
+    COMMAND(f, "ACL", "SETUSER", "default", "-getrange");
+    assert_int_equal(original_get(f->store, ids, 2, on_originals, f), SQ_OK);
+    loop_run(f->loop);
+    assert_int_equal(f->st, STORE_ERROR);
+    assert_int_equal(f->count, 0);
+    assert_int_equal(original_get(f->store, ids, 2, on_originals, f), SQ_OK);
+    store_close(f->store);
+    assert_int_equal(f->calls, 2);
+    assert_int_equal(f->st, STORE_LOST);
+    assert_int_equal(original_get(f->store, ids, 2, on_originals, f), SQ_ERR_STATE);
+    assert_int_equal(f->calls, 2);
+}
+
 static void a_broken_connection_is_told_once(void **state)
 {
     struct fixture *f = *state;
@@ -208,6 +270,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(leads_come_in_the_order_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lead_that_cannot_be_used_says_why, set_up, tear_down),
         cmocka_unit_test_setup_teardown(templates_are_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(originals_are_hash_and_content, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(originals_lost_on_the_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_broken_connection_is_told_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refusal_is_an_error, set_up, tear_down),
     };
