@@ -28,5 +28,21 @@ install(FILES ${CMAKE_SOURCE_DIR}/systemd/sendq.tmpfiles DESTINATION lib/tmpfile
 # An example, not the configuration itself: an installation must never overwrite that.
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/config/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
         FILES_MATCHING PATTERN "*.yaml")
+# sendqctl knows its own words.
+set(completions ${CMAKE_BINARY_DIR}/completions)
+foreach(shell bash zsh)
+    add_custom_command(OUTPUT ${completions}/${shell}/sendqctl
+        COMMAND ${CMAKE_COMMAND} -E make_directory ${completions}/${shell}
+        COMMAND sendqctl completion ${shell} > ${completions}/${shell}/sendqctl
+        DEPENDS sendqctl VERBATIM)
+endforeach()
+add_custom_target(completions ALL
+    DEPENDS ${completions}/bash/sendqctl ${completions}/zsh/sendqctl)
+install(FILES ${completions}/bash/sendqctl
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${completions}/zsh/sendqctl
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions RENAME _sendqctl)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}
+        FILES_MATCHING PATTERN "*.md")
 install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/LICENSE
         DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -46,6 +46,8 @@ struct ctl_noun {
     const struct ctl_option *options; /* end with name NULL; may be NULL */
 };
 
+const struct ctl_noun *ctl_noun_at(size_t i); /* NULL past the end */
+
 #define CTL_OPTIONS_MAX 8
 
 struct ctl {
@@ -68,7 +70,8 @@ struct ctl {
 };
 
 extern const struct ctl_noun ctl_push, ctl_message, ctl_status, ctl_queue, ctl_rejected, ctl_dead,
-    ctl_worker, ctl_sender, ctl_stats, ctl_events, ctl_leads, ctl_template, ctl_validate;
+    ctl_worker, ctl_sender, ctl_stats, ctl_events, ctl_leads, ctl_template, ctl_validate, ctl_top,
+    ctl_completion;
 
 /* --- options --- */
 

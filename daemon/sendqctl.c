@@ -15,11 +15,17 @@
 #define OUTPUT_MAX ((size_t)1 << 30) /* a rejected job of the largest size, every byte escaped */
 
 static const struct ctl_noun *const nouns[] = {
-    &ctl_push,   &ctl_validate, &ctl_message, &ctl_status, &ctl_queue, &ctl_rejected, &ctl_dead,
-    &ctl_worker, &ctl_sender,   &ctl_stats,   &ctl_events, &ctl_leads, &ctl_template,
+    &ctl_push,     &ctl_validate, &ctl_message,  &ctl_status, &ctl_queue,
+    &ctl_rejected, &ctl_dead,     &ctl_worker,   &ctl_sender, &ctl_stats,
+    &ctl_events,   &ctl_leads,    &ctl_template, &ctl_top,    &ctl_completion,
 };
 
 #define NOUNS (sizeof(nouns) / sizeof(nouns[0]))
+
+const struct ctl_noun *ctl_noun_at(size_t i)
+{
+    return i < NOUNS ? nouns[i] : NULL;
+}
 
 /* --- help --- */
 
@@ -235,6 +241,12 @@ static void on_report(bool fatal, const char *line, void *arg)
     *told = *told || fatal;
 }
 
+/* Needs neither configuration nor Redis. */
+static bool is_alone(const struct ctl *c)
+{
+    return c->noun == &ctl_completion;
+}
+
 /* validate asks nobody, and needs the senders, if not their secrets. */
 static bool is_offline(const struct ctl *c)
 {
@@ -291,12 +303,13 @@ static void look_at_paper(struct paper *p)
 
 static enum ctl_exit run(struct ctl *c)
 {
-    enum ctl_exit status;
+    enum ctl_exit status = CTL_OK;
 
-    if (!find_verb(c) || !check_verb(c) || !load_config(c))
+    if (!find_verb(c) || !check_verb(c) || (!is_alone(c) && !load_config(c)))
         return CTL_USAGE;
     look_at_paper(&c->paper);
-    status = is_offline(c) ? CTL_OK : open_redis(c);
+    if (!is_alone(c) && !is_offline(c))
+        status = open_redis(c);
     if (status == CTL_OK)
         status = c->verb->run(c);
     if (c->failed)

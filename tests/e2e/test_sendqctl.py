@@ -1,23 +1,29 @@
 """sendqctl: every verb, for people and with --json, against an ordinary Redis and real daemons."""
 import base64
+import fcntl
 import json
 import os
 import pty
 import re
+import select
+import shutil
 import signal
+import struct
 import subprocess
+import termios
 import threading
 import time
 
 import pytest
 from invariants import check_all
-from support import BIN, TIME, body, end_with_parent, envelope, new_id, sanitizer_env, wait_for
+from support import (BIN, TIME, RedisServer, Stand, body, end_with_parent, envelope, new_id,
+                     sanitizer_env, wait_for)
 
 # What may stand in output: lines of text without control characters (C0, DEL, C1) or bidi marks.
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 HOSTILE = "\x1b[31m\x07\x7f\u009b2J\u202e\r\n\tx"
 NOUNS = ["push", "validate", "message", "status", "queue", "rejected", "dead", "worker", "sender",
-         "stats", "events", "leads", "template"]
+         "stats", "events", "leads", "template", "top", "completion"]
 ID = "11111111-2222-3333-4444-55555555555%d"
 
 
@@ -811,3 +817,139 @@ def test_a_life_with_everything(stand, ctl):
         for scope in ("provider:sandbox", "channel:email", "sender:mail"):
             stand.redis.hdel(key, f"{scope}:failed")
     check_all(stand, [job["id"]], accepted_by=stand.sandbox.ids("sandbox"))
+
+
+# --- top ---
+
+
+class Terminal:
+    """sendqctl top on a terminal of its own."""
+
+    def __init__(self, ctl, *arguments, columns=80, lines=24):
+        self.parent, child = pty.openpty()
+        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.before = termios.tcgetattr(self.parent)
+        self.seen = b""
+        self.process = subprocess.Popen(
+            ctl.argv("top", *arguments), stdin=child, stdout=child, stderr=child,
+            env=ctl.env(NO_COLOR="1"), preexec_fn=end_with_parent)
+        os.close(child)
+
+    def read(self):
+        """What came by now."""
+        while select.select([self.parent], [], [], 0)[0]:
+            try:
+                chunk = os.read(self.parent, 65536)
+            except OSError:  # it has ended
+                chunk = b""
+            if not chunk:
+                break
+            self.seen += chunk
+        return self.seen
+
+    def frames(self):
+        """The whole screens that were drawn, as lines."""
+        parts = self.read().split(b"\x1b[H\x1b[2J")[1:]
+        return [p.split(b"\x1b[?25h")[0].decode().replace("\r", "").split("\n") for p in parts]
+
+    def wait_frames(self, count):
+        wait_for(lambda: len(self.frames()) >= count, lambda: repr(self.seen[-2000:]))
+        return self.frames()
+
+    def end(self):
+        """Its exit code; the terminal is as it was."""
+        code = self.process.wait(20)
+        self.read()
+        assert self.seen.endswith(b"\x1b[?25h\x1b[?1049l"), self.seen[-100:]
+        assert termios.tcgetattr(self.parent) == self.before
+        os.close(self.parent)
+        return code
+
+
+def test_top_once(stand, ctl):
+    stand.sandbox.faults([{"match": {"recipient": "bad@*"}, "action": {"status": 400}}])
+    stand.start([stand.sender(limits={"day": "3/day"})])
+    stand.push(*[envelope() for _ in range(5)], envelope(body("bad@example.com")))
+    stand.sandbox.wait_accepted(3, "sandbox")
+    wait_for(lambda: stand.redis.hget(stand.key("sender", "mail"), "state") == "day_cap", "capped")
+    out = ctl.text("top", "--once")
+    assert max(map(len, out.splitlines())) <= 80
+    assert re.search(r"today 3 sent", out) and re.search(r"^mail +day_cap +", out, re.M)
+    assert "running" in out
+    shown, = ctl.json("top")
+    assert shown["senders"][0]["state"] == "day_cap" and shown["workers"]
+
+
+@pytest.mark.parametrize("how", ["q", "Q", "\x04", "\x1b", signal.SIGINT, signal.SIGTERM])
+def test_top_ends_cleanly(stand, ctl, how):
+    terminal = Terminal(ctl)
+    terminal.wait_frames(1)
+    if isinstance(how, str):
+        os.write(terminal.parent, how.encode())
+    else:
+        terminal.process.send_signal(how)
+    assert terminal.end() == 0
+
+
+def test_top_refreshes_and_fits(stand, ctl):
+    senders = [stand.sender(f"a-sender-with-quite-a-long-name-{n}", default=n == 0)
+               for n in range(30)]
+    daemon = stand.start(senders)
+    terminal = Terminal(ctl, "--interval", "1")
+    terminal.wait_frames(1)
+    stand.wait_final(stand.push(*[envelope() for _ in range(20)]))
+    wait_for(lambda: "20 sent" in terminal.frames()[-1][1], lambda: repr(terminal.frames()[-1]))
+    assert any(re.search(r"sent [1-9][0-9.]*/s", f[1]) for f in terminal.frames())
+    for frame in terminal.frames()[:-1]:
+        assert len(frame) <= 24 and max(map(len, frame)) <= 80
+    os.write(terminal.parent, b"q")
+    assert terminal.end() == 0
+    assert daemon.stop() == 0
+
+
+def test_top_when_redis_goes(tmp_path, sandbox):
+    server = RedisServer(tmp_path / "r").start()
+    ctl = Ctl(Stand(tmp_path, server, sandbox))
+    terminal = Terminal(ctl, "--interval", "1")
+    terminal.wait_frames(1)
+    server.stop()
+    assert terminal.process.wait(20) == 3
+    assert b"sendqctl: the connection to Redis broke" in terminal.read()
+    assert termios.tcgetattr(terminal.parent) == terminal.before
+
+
+def test_top_without_a_terminal(ctl):
+    ctl.run("top", code=1)
+    assert "--once" in ctl.stderr
+
+
+# --- completion ---
+
+
+def completed(line, ctl):
+    """What bash offers for the last word of the line."""
+    words = line.split(" ")
+    script = (f"source <({BIN}/sendqctl completion bash); COMP_WORDS=({' '.join(words)!s} ''); "
+              f"COMP_CWORD={len(words) - 1}; COMP_WORDS[COMP_CWORD]='{words[-1]}'; _sendqctl; "
+              "printf '%s\\n' \"${COMPREPLY[@]}\"")
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60,
+                          env=ctl.env(), check=True)
+    return done.stdout.split()
+
+
+def test_completion_for_bash(ctl):
+    assert set(NOUNS) <= set(completed("sendqctl ", ctl))
+    assert completed("sendqctl de", ctl) == ["dead"]
+    assert set(completed("sendqctl -c file dead ", ctl)) >= {"ls", "show", "retry", "purge"}
+    assert completed("sendqctl --json sender p", ctl) == ["pause"]
+    assert completed("sendqctl events --f", ctl) == ["--follow"]
+
+
+def test_completion_for_zsh(ctl):
+    out = ctl.text("completion", "zsh")
+    assert out.startswith("#compdef sendqctl\n") and "'purge:" in out
+    if shutil.which("zsh") is None:
+        pytest.skip("zsh is not installed: its syntax was not checked")
+    done = subprocess.run(["zsh", "-n"], input=out, text=True, capture_output=True, timeout=60,
+                          check=False)
+    assert done.returncode == 0 and not done.stderr, done.stderr

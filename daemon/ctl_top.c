@@ -1,0 +1,236 @@
+/* sendqctl top: the namespace live, on one screen: rates, senders and why they wait, workers,
+ * errors. Plain terminal sequences on the alternate screen, which any end restores. */
+#include "ctl.h"
+
+#include "ctl_day.h"
+#include "text.h"
+#include "timefmt.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define SCREEN_ON "\033[?1049h\033[?25l"
+#define SCREEN_OFF "\033[?25h\033[?1049l"
+#define HOME_CLEAR "\033[H\033[2J"
+#define LINES_DEFAULT 24
+#define ERRORS_SHOWN "5"
+
+/* The counts of one look, for the rates of the next. */
+struct look {
+    int64_t at_ms, sent, failed;
+    char day[11];
+};
+
+struct top {
+    struct ctl *ctl;
+    struct look last;
+    struct termios before;
+    bool raw;    /* the terminal was changed */
+    int signals; /* a signalfd: SIGINT, SIGTERM, SIGHUP end it, SIGWINCH redraws */
+};
+
+/* --- one screen --- */
+
+static double per_second(int64_t now, int64_t before, int64_t ms)
+{
+    return ms > 0 && now > before ? (double)(now - before) * 1000 / (double)ms : 0;
+}
+
+static void head(struct top *t)
+{
+    struct ctl *c = t->ctl;
+    int64_t now = ctl_now_ms(c), ms = now - t->last.at_ms;
+    struct ctl_depths d;
+    struct ctl_day day;
+    double sent, failed;
+    char at[TIME_TEXT];
+
+    ctl_read_depths(c, &d);
+    ctl_read_day(c, now, &day);
+    /* The first look has nothing to compare with; a new day begins at nothing. */
+    if (!text_eq(day.day, t->last.day))
+        ms = 0;
+    sent = per_second(day.total.sent, t->last.sent, ms);
+    failed = per_second(day.total.failed, t->last.failed, ms);
+    t->last = (struct look){now, day.total.sent, day.total.failed, ""};
+    memcpy(t->last.day, day.day, sizeof(day.day));
+    time_format_seconds(now, at);
+    buf_addf(&c->out, "%s  %s\n", c->ns, at);
+    buf_addf(&c->out, "sent %.1f/s  failed %.1f/s  today %lld sent, %lld failed\n", sent, failed,
+             (long long)day.total.sent, (long long)day.total.failed);
+    buf_addf(&c->out, "jobs %lld  in flight %lld  delayed %lld  dead %lld  rejected %lld\n\n",
+             (long long)(d.jobs[PRIORITY_HIGH] + d.jobs[PRIORITY_NORMAL] + d.jobs[PRIORITY_LOW]),
+             (long long)d.in_flight, (long long)d.delayed,
+             (long long)ctl_int(c, "ZCARD", ctl_key(c, KEY_DEAD, NULL)),
+             (long long)ctl_int(c, "XLEN", ctl_key(c, KEY_REJECTED, NULL)));
+}
+
+static void errors(struct ctl *c)
+{
+    const struct redisReply *ids =
+        ctl_call(c, "ZREVRANGE", ctl_key(c, KEY_DEAD, NULL), "0", ERRORS_SHOWN);
+    struct table t = {0};
+
+    table_begin(&t, "FAILED (UTC)|~SENDER|ERROR|~");
+    for (size_t i = 0; i < reply_count(ids); i++) {
+        const struct redisReply *m =
+            ctl_call(c, "HMGET", ctl_key(c, KEY_MESSAGE, reply_str(reply_at(ids, i), NULL)),
+                     "failed_at", "sender", "error_code", "error_message");
+
+        table_add_time(&t, reply_str(reply_at(m, 0), NULL));
+        for (size_t k = 1; k < 4; k++)
+            table_add(&t, reply_str(reply_at(m, k), NULL));
+    }
+    ctl_end_table(c, &t, "no failures");
+}
+
+static void screen(struct top *t)
+{
+    struct ctl *c = t->ctl;
+    struct table table = {0};
+
+    head(t);
+    ctl_table_workers(c, &table);
+    ctl_end_table(c, &table, "no worker");
+    buf_addc(&c->out, '\n');
+    ctl_table_senders(c, &table);
+    ctl_end_table(c, &table, "no sender has been configured");
+    buf_addc(&c->out, '\n');
+    errors(c);
+    ctl_forget(c);
+}
+
+/* --- the terminal --- */
+
+static void cut_to(struct buf *text, unsigned lines)
+{
+    char *at = text->data;
+
+    for (unsigned i = 1; at != NULL && i < lines; i++) {
+        at = memchr(at, '\n', text->len - (size_t)(at - text->data));
+        if (at != NULL)
+            at++;
+    }
+    if (at != NULL)
+        text->len = (size_t)(at - text->data);
+}
+
+/* Composed whole and written at once: it does not flicker. */
+static bool draw(struct top *t)
+{
+    struct ctl *c = t->ctl;
+    struct winsize size = {0};
+    struct buf frame = {0};
+    bool good;
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        c->paper.width = size.ws_col;
+    screen(t);
+    if (c->failed)
+        return false;
+    cut_to(&c->out, size.ws_row > 0 ? size.ws_row : LINES_DEFAULT);
+    buf_adds(&frame, HOME_CLEAR);
+    buf_add(&frame, c->out.data, c->out.len);
+    buf_clear(&c->out);
+    buf_add(&c->out, frame.data, frame.len);
+    buf_free(&frame);
+    good = ctl_flush(c);
+    return good;
+}
+
+/* Says what was on the screen's behalf: nothing of it may be left behind. */
+static void say_now(struct ctl *c, const char *sequence)
+{
+    buf_clear(&c->out);
+    buf_adds(&c->out, sequence);
+    (void)ctl_flush(c);
+}
+
+static void begin(struct top *t)
+{
+    struct termios raw;
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGWINCH);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    t->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (tcgetattr(STDIN_FILENO, &t->before) == 0) {
+        raw = t->before;
+        raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+        t->raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
+    }
+    say_now(t->ctl, SCREEN_ON);
+}
+
+static void end(struct top *t)
+{
+    say_now(t->ctl, SCREEN_OFF);
+    if (t->raw)
+        tcsetattr(STDIN_FILENO, TCSANOW, &t->before);
+    if (t->signals >= 0)
+        close(t->signals);
+}
+
+/* False: it is to end. */
+static bool wait_for_key(struct top *t, int64_t seconds)
+{
+    struct pollfd from[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                            {.fd = t->signals, .events = POLLIN}};
+    struct signalfd_siginfo info;
+    char key;
+
+    if (poll(from, 2, (int)(seconds * 1000)) < 0)
+        return errno == EINTR;
+    if (from[1].revents != 0 && read(t->signals, &info, sizeof(info)) == sizeof(info))
+        return info.ssi_signo == SIGWINCH;
+    if (from[0].revents == 0)
+        return true;
+    return read(STDIN_FILENO, &key, 1) == 1 && key != 'q' && key != 'Q' && key != 4 && key != 27;
+}
+
+static enum ctl_exit run(struct ctl *c)
+{
+    int64_t seconds = ctl_opt_int(c, "interval", 2);
+    struct top t = {.ctl = c};
+
+    if (c->json) /* the same numbers, for programs */
+        return ctl_status.verbs->run(c);
+    if (ctl_opt(c, "once")) {
+        if (c->paper.width == 0)
+            c->paper.width = 80;
+        screen(&t);
+        return CTL_OK;
+    }
+    if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
+        return ctl_negative(c, "top needs a terminal, or --once");
+    begin(&t);
+    while (draw(&t) && wait_for_key(&t, seconds))
+        ;
+    end(&t);
+    if (c->failed) /* what was said of it went with the screen */
+        ctl_error("the connection to Redis broke");
+    return CTL_OK;
+}
+
+static const struct ctl_verb verbs[] = {
+    {NULL, NULL, 0, 0, run, "rates, workers, senders, errors; q ends it"},
+    {.run = NULL},
+};
+
+static const struct ctl_option options[] = {
+    {.name = "interval", .value = "N", .help = "seconds between looks (2)", .min = 1, .max = 3600},
+    {.name = "once", .help = "one look, without a terminal"},
+    {.name = NULL},
+};
+
+const struct ctl_noun ctl_top = {"top", "the namespace live", verbs, options};
