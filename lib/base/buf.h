@@ -11,8 +11,8 @@
 void *mem_alloc(size_t size);  /* not zeroed */
 void *mem_zalloc(size_t size); /* zeroed */
 void *mem_realloc(void *p, size_t size);
-char *mem_strdup(const char *s);               /* NULL gives NULL */
-char *mem_strndup(const char *s, size_t len);  /* copies len bytes and adds a NUL */
+char *mem_strdup(const char *s);              /* NULL gives NULL */
+char *mem_strndup(const char *s, size_t len); /* copies len bytes and adds a NUL */
 
 /* Bytes in data[0..len); data[len] is always NUL once anything was appended, so text can be used
  * as a C string. Zero-initialise with a cap: struct buf b = {.max = 1 << 20}; max 0 means
@@ -36,8 +36,8 @@ void buf_add_i64(struct buf *b, int64_t v);
  * then adds what it wrote to len; a NUL stands after the n-th byte, so one who writes fewer puts
  * his own. */
 char *buf_reserve(struct buf *b, size_t n);
-void buf_clear(struct buf *b); /* empties, keeps the memory and the cap */
-void buf_free(struct buf *b);  /* frees the memory; the struct can be used again */
+void buf_clear(struct buf *b);            /* empties, keeps the memory and the cap */
+void buf_free(struct buf *b);             /* frees the memory; the struct can be used again */
 const char *buf_str(const struct buf *b); /* "" when empty; never NULL */
 
 /* An arena: many small copies freed at once. Zero-initialise. */
@@ -47,7 +47,7 @@ struct arena {
     size_t used; /* bytes handed out since the last clear */
 };
 
-void *arena_alloc(struct arena *a, size_t size); /* 8-aligned, not zeroed */
+void *arena_alloc(struct arena *a, size_t size);    /* 8-aligned, not zeroed */
 char *arena_strdup(struct arena *a, const char *s); /* NULL gives NULL */
 char *arena_strndup(struct arena *a, const char *s, size_t len);
 char *arena_printf(struct arena *a, const char *fmt, ...) SQ_PRINTF(2, 3);

@@ -200,7 +200,8 @@ cJSON *json_build(const char *s, size_t len, size_t values)
     cJSON *root;
 
     if (__builtin_mul_overflow(values, sizeof(cJSON), &nodes) ||
-        __builtin_add_overflow(nodes, len, &size) || __builtin_add_overflow(size, values + 1, &size))
+        __builtin_add_overflow(nodes, len, &size) ||
+        __builtin_add_overflow(size, values + 1, &size))
         return NULL;
     root = malloc(size);
     if (root == NULL)

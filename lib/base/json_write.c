@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What ends a value is told by its last byte: a quote, a closing bracket, or a letter or digit. After
- * one, the next value or name needs a comma; after nothing else. */
+/* What ends a value is told by its last byte: a quote, a closing bracket, or a letter or digit.
+ * After one, the next value or name needs a comma; after nothing else. */
 static bool ends_value(const struct buf *b)
 {
     char last = b->len ? b->data[b->len - 1] : '{';

@@ -53,7 +53,7 @@ struct redis_link {
     struct timer *timer;
     struct list pending; /* struct command, oldest first */
     struct list doomed;  /* those whose owners are still to be told NULL */
-    struct list subs; /* struct subscription */
+    struct list subs;    /* struct subscription */
     size_t unconfirmed;
     unsigned failures;          /* since it was last up */
     bool reported, reported_up; /* what on_state was last told, if anything */

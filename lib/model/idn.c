@@ -5,7 +5,6 @@
 #include "utf8.h"
 #include <string.h>
 
-
 /* RFC 3492 section 5. */
 enum { BASE = 36, TMIN = 1, TMAX = 26, SKEW = 38, DAMP = 700, INITIAL_BIAS = 72, INITIAL_N = 128 };
 

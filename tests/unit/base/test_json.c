@@ -81,74 +81,74 @@ static void test_accepts_every_kind(void **state)
     json_free(NULL);
 }
 
+static const struct {
+    const char *json, *text;
+} refused[] = {
+    {"", "bad JSON: unexpected end at byte 0"},
+    {"  ", "bad JSON: unexpected end at byte 2"},
+    {"[1,", "bad JSON: unexpected end at byte 3"},
+    {"{\"a\":", "bad JSON: unexpected end at byte 5"},
+    {"{\"a\"", "bad JSON: ':' expected at byte 4"},
+    {"{\"a\" 1}", "bad JSON: ':' expected at byte 5"},
+    {"{\"a\":1", "bad JSON: unexpected end at byte 6"},
+    {"[1 2]", "bad JSON: ',' or closing bracket expected at byte 3"},
+    {"[1}", "bad JSON: ',' or closing bracket expected at byte 2"},
+    {"{\"a\":1]", "bad JSON: ',' or closing bracket expected at byte 6"},
+    {"[1,]", "bad JSON: unexpected character at byte 3"},
+    {"{\"a\":1,}", "bad JSON: member name expected at byte 7"},
+    {"{1:2}", "bad JSON: member name expected at byte 1"},
+    {"{,}", "bad JSON: member name expected at byte 1"},
+    {"[,]", "bad JSON: unexpected character at byte 1"},
+    {"}", "bad JSON: unexpected character at byte 0"},
+    {"tru", "bad JSON: unexpected character at byte 0"},
+    {"True", "bad JSON: unexpected character at byte 0"},
+    {"nullx", "bad JSON: data after the value at byte 4"},
+    {"{} {}", "bad JSON: data after the value at byte 3"},
+    {"\xef\xbb\xbf{}", "bad JSON: unexpected character at byte 0"},
+    {"\v1", "bad JSON: unexpected character at byte 0"},
+    {"/**/1", "bad JSON: unexpected character at byte 0"},
+    {"'a'", "bad JSON: unexpected character at byte 0"},
+    {"NaN", "bad JSON: unexpected character at byte 0"},
+    {"[-Infinity]", "bad JSON: bad number at byte 1"},
+    {"01", "bad JSON: bad number at byte 0"},
+    {"-", "bad JSON: bad number at byte 0"},
+    {"1.", "bad JSON: bad number at byte 0"},
+    {".5", "bad JSON: unexpected character at byte 0"},
+    {"+1", "bad JSON: unexpected character at byte 0"},
+    {"[1e]", "bad JSON: bad number at byte 1"},
+    {"[1e+]", "bad JSON: bad number at byte 1"},
+    {"0x10", "bad JSON: data after the value at byte 1"},
+    {"[1e400]", "bad JSON: number out of range at byte 1"},
+    {"[-1e999]", "bad JSON: number out of range at byte 1"},
+    {"1234567890123456789012345678901234567890123456789012345678901234",
+     "bad JSON: number of too many digits at byte 0"},
+    {"\"abc", "bad JSON: unterminated string at byte 0"},
+    {"[\"abc\\", "bad JSON: bad escape at byte 5"},
+    {"\"abc\\\"", "bad JSON: unterminated string at byte 0"},
+    {"\"ab\\x\"", "bad JSON: bad escape at byte 3"},
+    {"\"\\u12G4\"", "bad JSON: bad \\u escape at byte 1"},
+    {"\"\\u12", "bad JSON: bad \\u escape at byte 1"},
+    {"\"a\nb\"", "bad JSON: control character in a string at byte 2"},
+    {"\"0123456789\tb\"", "bad JSON: control character in a string at byte 11"},
+    {"{\"a\x1f\":1}", "bad JSON: control character in a string at byte 3"},
+    {"\"a\\u0000\"", "bad JSON: NUL character at byte 2"},
+    {"\"\\ud83d\"", "bad JSON: lone surrogate at byte 1"},
+    {"\"\\ud83dx12345678\"", "bad JSON: lone surrogate at byte 1"},
+    {"\"\\ud83d\\ud83d\"", "bad JSON: lone surrogate at byte 1"},
+    {"\"\\ude00\\ud83d\"", "bad JSON: lone surrogate at byte 1"},
+    {"\"\\ud83d\\n12345\"", "bad JSON: lone surrogate at byte 1"},
+    {"\"\\ud83d\\u00e9\"", "bad JSON: lone surrogate at byte 1"},
+    {"\"\xff\"", "bad JSON: invalid UTF-8 at byte 1"},
+    {"\"0123456\xc0\x80\"", "bad JSON: invalid UTF-8 at byte 8"},
+    {"\"\xed\xa0\x80\"", "bad JSON: invalid UTF-8 at byte 1"},
+    {"\"\xc3\"", "bad JSON: invalid UTF-8 at byte 1"},
+};
+
 static void test_refuses_with_reason_and_offset(void **state)
 {
-    static const struct {
-        const char *json, *text;
-    } cases[] = {
-        {"", "bad JSON: unexpected end at byte 0"},
-        {"  ", "bad JSON: unexpected end at byte 2"},
-        {"[1,", "bad JSON: unexpected end at byte 3"},
-        {"{\"a\":", "bad JSON: unexpected end at byte 5"},
-        {"{\"a\"", "bad JSON: ':' expected at byte 4"},
-        {"{\"a\" 1}", "bad JSON: ':' expected at byte 5"},
-        {"{\"a\":1", "bad JSON: unexpected end at byte 6"},
-        {"[1 2]", "bad JSON: ',' or closing bracket expected at byte 3"},
-        {"[1}", "bad JSON: ',' or closing bracket expected at byte 2"},
-        {"{\"a\":1]", "bad JSON: ',' or closing bracket expected at byte 6"},
-        {"[1,]", "bad JSON: unexpected character at byte 3"},
-        {"{\"a\":1,}", "bad JSON: member name expected at byte 7"},
-        {"{1:2}", "bad JSON: member name expected at byte 1"},
-        {"{,}", "bad JSON: member name expected at byte 1"},
-        {"[,]", "bad JSON: unexpected character at byte 1"},
-        {"}", "bad JSON: unexpected character at byte 0"},
-        {"tru", "bad JSON: unexpected character at byte 0"},
-        {"True", "bad JSON: unexpected character at byte 0"},
-        {"nullx", "bad JSON: data after the value at byte 4"},
-        {"{} {}", "bad JSON: data after the value at byte 3"},
-        {"\xef\xbb\xbf{}", "bad JSON: unexpected character at byte 0"},
-        {"\v1", "bad JSON: unexpected character at byte 0"},
-        {"/**/1", "bad JSON: unexpected character at byte 0"},
-        {"'a'", "bad JSON: unexpected character at byte 0"},
-        {"NaN", "bad JSON: unexpected character at byte 0"},
-        {"[-Infinity]", "bad JSON: bad number at byte 1"},
-        {"01", "bad JSON: bad number at byte 0"},
-        {"-", "bad JSON: bad number at byte 0"},
-        {"1.", "bad JSON: bad number at byte 0"},
-        {".5", "bad JSON: unexpected character at byte 0"},
-        {"+1", "bad JSON: unexpected character at byte 0"},
-        {"[1e]", "bad JSON: bad number at byte 1"},
-        {"[1e+]", "bad JSON: bad number at byte 1"},
-        {"0x10", "bad JSON: data after the value at byte 1"},
-        {"[1e400]", "bad JSON: number out of range at byte 1"},
-        {"[-1e999]", "bad JSON: number out of range at byte 1"},
-        {"1234567890123456789012345678901234567890123456789012345678901234",
-         "bad JSON: number of too many digits at byte 0"},
-        {"\"abc", "bad JSON: unterminated string at byte 0"},
-        {"[\"abc\\", "bad JSON: bad escape at byte 5"},
-        {"\"abc\\\"", "bad JSON: unterminated string at byte 0"},
-        {"\"ab\\x\"", "bad JSON: bad escape at byte 3"},
-        {"\"\\u12G4\"", "bad JSON: bad \\u escape at byte 1"},
-        {"\"\\u12", "bad JSON: bad \\u escape at byte 1"},
-        {"\"a\nb\"", "bad JSON: control character in a string at byte 2"},
-        {"\"0123456789\tb\"", "bad JSON: control character in a string at byte 11"},
-        {"{\"a\x1f\":1}", "bad JSON: control character in a string at byte 3"},
-        {"\"a\\u0000\"", "bad JSON: NUL character at byte 2"},
-        {"\"\\ud83d\"", "bad JSON: lone surrogate at byte 1"},
-        {"\"\\ud83dx12345678\"", "bad JSON: lone surrogate at byte 1"},
-        {"\"\\ud83d\\ud83d\"", "bad JSON: lone surrogate at byte 1"},
-        {"\"\\ude00\\ud83d\"", "bad JSON: lone surrogate at byte 1"},
-        {"\"\\ud83d\\n12345\"", "bad JSON: lone surrogate at byte 1"},
-        {"\"\\ud83d\\u00e9\"", "bad JSON: lone surrogate at byte 1"},
-        {"\"\xff\"", "bad JSON: invalid UTF-8 at byte 1"},
-        {"\"0123456\xc0\x80\"", "bad JSON: invalid UTF-8 at byte 8"},
-        {"\"\xed\xa0\x80\"", "bad JSON: invalid UTF-8 at byte 1"},
-        {"\"\xc3\"", "bad JSON: invalid UTF-8 at byte 1"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-        assert_refused(cases[i].json, strlen(cases[i].json), cases[i].text);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
+        assert_refused(refused[i].json, strlen(refused[i].json), refused[i].text);
 }
 
 static void test_nul_bytes_are_refused(void **state)
@@ -358,8 +358,7 @@ static void test_escapes_are_read(void **state)
     cJSON *j = parse_good("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00e9\\u20ac\\ud83d\\ude00\\\\\"");
 
     (void)state;
-    assert_string_equal(j->valuestring,
-                        "\"\\/\b\f\n\r\tA\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\\");
+    assert_string_equal(j->valuestring, "\"\\/\b\f\n\r\tA\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\\");
     json_free(j);
 }
 
