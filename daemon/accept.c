@@ -6,9 +6,11 @@
  * cache empty) is tried again with the very same ids. */
 #include "accept.h"
 
+#include "bulk.h"
 #include "choice.h"
 #include "job.h"
 #include "provider.h"
+#include "selection.h"
 #include "text.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +29,8 @@ struct item {
     struct buf packed, answer, conflict;
     struct store_field fields[FIELDS_MAX];
     char units[12];
+    struct buf *id_pages; /* of a bulk: its lead ids */
+    size_t id_page_count;
 };
 
 struct accept_stage {
@@ -110,6 +114,7 @@ static void add_fields(struct item *it, const struct sender *s, struct store_acc
                                            MSG_DEAL_ID,   MSG_BULK_ID, MSG_THREAD_ID,
                                            MSG_METADATA};
     const struct message *m = &it->job.message;
+    size_t from = it->job.is_bulk ? 1 : 0; /* its recipient is but a placeholder */
     bool cautious = m->uncertain == UNCERTAIN_FAIL ||
                     (m->uncertain == UNCERTAIN_DEFAULT && s->uncertain == UNCERTAIN_FAIL);
 
@@ -119,7 +124,7 @@ static void add_fields(struct item *it, const struct sender *s, struct store_acc
     add_field(it, out, "sender", s->id);
     add_field(it, out, "message_type", message_type_name(m->type));
     add_field(it, out, "priority", priority_name(m->priority));
-    for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++)
+    for (size_t i = from; i < sizeof(copied) / sizeof(copied[0]); i++)
         add_field(it, out, msg_text_name(copied[i]), m->text[copied[i]]);
     if (m->priority != PRIORITY_NORMAL)
         add_field(it, out, "_priority", priority_digit(m->priority));
@@ -130,6 +135,54 @@ static void add_fields(struct item *it, const struct sender *s, struct store_acc
     if (cautious)
         add_field(it, out, "_uncertain", "fail");
     out->fields = it->fields;
+}
+
+/* Lead ids are stored in pages, each as long as what is expanded in one step. */
+static void make_id_pages(const struct accept_stage *a, struct item *it, struct store_accept *out)
+{
+    const struct str_list *ids = &it->job.selection->lead_ids;
+    unsigned per_page = a->batch_live->config->bulk_page;
+
+    it->id_page_count = (ids->count + per_page - 1) / per_page;
+    it->id_pages = mem_zalloc((it->id_page_count + 1) * sizeof(*it->id_pages));
+    for (unsigned i = 0; i < ids->count; i++)
+        buf_add(&it->id_pages[i / per_page], ids->items[i], strlen(ids->items[i]) + 1);
+    out->id_pages = it->id_pages;
+    out->id_page_count = it->id_page_count;
+}
+
+static void free_id_pages(struct item *it)
+{
+    for (size_t i = 0; i < it->id_page_count; i++)
+        buf_free(&it->id_pages[i]);
+    free(it->id_pages);
+    it->id_pages = NULL;
+    it->id_page_count = 0;
+}
+
+static void add_bulk(const struct accept_stage *a, struct item *it, struct store_accept *out)
+{
+    const struct selection *s = it->job.selection;
+
+    out->is_bulk = true;
+    out->selection = s->text;
+    out->cursor = s->lead_ids.count > 0    ? "ids 0"
+                  : s->assignees.count > 0 ? "assignee 0 0"
+                                           : "all 0";
+    make_id_pages(a, it, out);
+}
+
+/* A bulk's texts are templates: what is wrong with them is told now, not with every recipient. */
+static bool check_texts(struct item *it)
+{
+    struct letter letter;
+    struct err_text why = {.text = ""};
+
+    if (!it->job.is_bulk ||
+        bulk_compile(&it->job.message, &it->job.message.arena, &letter, &why) == SQ_OK)
+        return true;
+    err_set(&it->error, SQ_ERR_INVALID, "message_data: %s", why.text);
+    return false;
 }
 
 static void make_conflict(const struct accept_stage *a, struct item *it, struct store_accept *out)
@@ -149,7 +202,7 @@ static void admit(const struct accept_stage *a, struct item *it, struct store_ac
     struct message *m = &it->job.message;
     const struct sender *s = choice_sender(a->batch_live->config, m, &it->error);
 
-    if (s == NULL || choice_count(s, m, &it->error) != SQ_OK) {
+    if (s == NULL || choice_count(s, m, &it->error) != SQ_OK || !check_texts(it)) {
         reject(a, it, out);
         return;
     }
@@ -167,6 +220,8 @@ static void admit(const struct accept_stage *a, struct item *it, struct store_ac
     out->packed = it->packed.data;
     out->packed_len = it->packed.len;
     add_fields(it, s, out);
+    if (it->job.is_bulk)
+        add_bulk(a, it, out);
     make_conflict(a, it, out);
 }
 
@@ -194,7 +249,11 @@ static void judge(struct accept_stage *a, size_t i)
 
 static void finish(struct accept_stage *a, unsigned accepted)
 {
+    unsigned bulks = 0;
+
     for (size_t i = 0; i < a->count; i++) {
+        bulks += a->items[i].job.is_bulk;
+        free_id_pages(&a->items[i]);
         job_clear(&a->items[i].job);
         if (a->items[i].packed.cap > KEEP_BYTES)
             buf_free(&a->items[i].packed);
@@ -202,7 +261,7 @@ static void finish(struct accept_stage *a, unsigned accepted)
     a->count = 0;
     live_config_unref(a->batch_live);
     a->batch_live = NULL;
-    a->ops.done(accepted, a->ops.arg);
+    a->ops.done(accepted, bulks, a->ops.arg);
 }
 
 static void send(struct accept_stage *a);
@@ -330,6 +389,7 @@ void accept_free(struct accept_stage *a)
         return;
     for (size_t i = 0; i < a->cap; i++) {
         job_clear(&a->items[i].job);
+        free_id_pages(&a->items[i]);
         buf_free(&a->items[i].packed);
         buf_free(&a->items[i].answer);
         buf_free(&a->items[i].conflict);

@@ -12,8 +12,8 @@ struct accept_ops {
     bool (*needs_resolving)(const struct job *j);
     /* To resolve: completes these jobs, then comes back with accept_resolved. */
     void (*resolve)(struct job *const *jobs, size_t count, void *arg);
-    /* The batch is done (or is not this worker's any more); messages may be due. */
-    void (*done)(unsigned accepted, void *arg);
+    /* The batch is done (or is not this worker's any more); messages may be due, and bulks. */
+    void (*done)(unsigned accepted, unsigned bulks, void *arg);
     void (*problem)(const char *what, void *arg);
     void *arg;
 };

@@ -1,6 +1,7 @@
 /* Attempts and the configuration they were begun with. */
 #include "attempt.h"
 
+#include "bulk.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,14 +59,29 @@ static struct attempt *attempt_get(struct attempts *a)
     return t;
 }
 
-struct attempt *attempt_new(struct attempts *a, struct live_config *live, const char *id,
-                            const char *packed, size_t len)
+struct attempt *attempt_new_empty(struct attempts *a, struct live_config *live)
 {
     struct attempt *t = attempt_get(a);
 
     list_add_tail(&a->all, &t->all);
     a->count++;
     t->live = live_config_ref(live);
+    return t;
+}
+
+const char *attempt_lease(const struct attempt *t, char scratch[ATTEMPT_LEASE])
+{
+    if (t->bulk == NULL)
+        return t->message.id;
+    snprintf(scratch, ATTEMPT_LEASE, "%lld:%u", (long long)t->fence, t->place);
+    return scratch;
+}
+
+struct attempt *attempt_new(struct attempts *a, struct live_config *live, const char *id,
+                            const char *packed, size_t len)
+{
+    struct attempt *t = attempt_new_empty(a, live);
+
     buf_add(&t->packed, packed, len);
     t->unreadable = t->packed.failed ||
                     message_unpack(buf_str(&t->packed), t->packed.len, &t->message) != SQ_OK;
@@ -80,6 +96,9 @@ void attempt_free(struct attempts *a, struct attempt *t)
     a->count--;
     live_config_unref(t->live);
     message_clear(&t->message);
+    bulk_unref(t->bulk); /* from bulk_begin; the message borrowed from it */
+    t->bulk = NULL;
+    t->place = 0;
     files_free(t->files);
     t->files = NULL;
     trim(&t->packed);

@@ -31,6 +31,8 @@ enum attempt_state {
     ATTEMPT_DONE,     /* has an outcome: in record's hands */
 };
 
+struct bulk;
+
 struct attempt {
     struct list all;       /* in attempts.all */
     struct list node;      /* in the list of whoever holds it */
@@ -41,6 +43,8 @@ struct attempt {
     struct message message;
     struct buf packed;   /* what message points into */
     struct files *files; /* contents of its attachments that were fetched; NULL = none */
+    struct bulk *bulk;   /* whose recipient it is; NULL = a message of its own */
+    unsigned place;      /* in the slice that was claimed, whose number is the fence */
     int64_t fence;
     bool capped; /* must start within its slot's jitter */
     bool suppressed;
@@ -70,6 +74,12 @@ void attempts_done(struct attempts *a); /* frees everything */
  * `unreadable` set. */
 struct attempt *attempt_new(struct attempts *a, struct live_config *live, const char *id,
                             const char *packed, size_t len);
+/* A fresh attempt without a message. */
+struct attempt *attempt_new_empty(struct attempts *a, struct live_config *live);
+/* What the attempt's lease is called by recover and start: the message's id, or
+ * "<slice>:<place>" in scratch. */
+#define ATTEMPT_LEASE 40
+const char *attempt_lease(const struct attempt *t, char scratch[ATTEMPT_LEASE]);
 /* Back to the free list; it must be in no other list or heap. */
 void attempt_free(struct attempts *a, struct attempt *t);
 

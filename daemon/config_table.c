@@ -119,6 +119,18 @@ static const struct setting root_settings[] = {
      .words = "empty|fail",
      .help = "What `{{field}}` without value and default becomes: nothing, or the message fails "
              "with `template_error`. empty, as most contacts lack some field"},
+    {"bulk.ready", "10000", .type = SETTING_INT, CONF(bulk_ready), .min = 100, .max = 10000000,
+     .help = "Recipients of one bulk that wait in queues at a time, about: bounds memory whatever "
+             "the bulk's size; 10,000 are seconds of work for the fastest sender"},
+    {"bulk.page", "500", .type = SETTING_INT, CONF(bulk_page), .min = 10, .max = 5000,
+     .help = "Leads read at a time to expand a bulk: one script call takes them in, in about a "
+             "millisecond"},
+    {"bulk.chunk", "64", .type = SETTING_INT, CONF(bulk_chunk), .min = 1, .max = 1000,
+     .help = "Recipients per element of a queue: a claim takes whole ones at no cost per "
+             "recipient, so about as many as it claims"},
+    {"bulk.dedupe", "true", .type = SETTING_BOOL, CONF(bulk_dedupe),
+     .help = "true: leads of a bulk with the same address get one message together. The others "
+             "are counted as `duplicates`"},
     {"attachments.root", "", .type = SETTING_DIR, CONF(attachments_root),
      .help = "Directory that `storage_path` attachments are read from; empty = such attachments "
              "are refused"},

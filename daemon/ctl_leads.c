@@ -45,25 +45,8 @@ static enum ctl_exit show(struct ctl *c)
     return status;
 }
 
-static enum ctl_exit count(struct ctl *c)
-{
-    const char *assignee = ctl_opt(c, "assignee");
-    int64_t n = assignee ? ctl_int(c, "SCARD", ctl_key(c, KEY_ASSIGNEE, assignee))
-                         : ctl_int(c, "SCARD", ctl_key(c, KEY_LEADS, NULL));
-
-    if (c->json) {
-        json_open(&c->line, '{');
-        json_key_int(&c->line, "count", n);
-        json_close(&c->line, '}');
-        ctl_end_line(c);
-    } else {
-        buf_addf(&c->out, "%lld\n", (long long)n);
-    }
-    return CTL_OK;
-}
-
 static const struct ctl_verb verbs[] = {
-    {"count", NULL, 0, 0, count, "how many there are"},
+    {"count", NULL, 0, 0, ctl_leads_count, "how many there are, or meet a filter"},
     {"show", "ID...", 1, -1, show, "every field"},
     {"import", "FILE|-", 1, 1, ctl_leads_import, "adds and changes leads from CSV or NDJSON"},
     {.run = NULL},
@@ -71,6 +54,10 @@ static const struct ctl_verb verbs[] = {
 
 static const struct ctl_option options[] = {
     {.name = "assignee", .value = "USER", .help = "those assigned to USER", .verb = "count"},
+    {.name = "filter",
+     .value = "JSON|@FILE",
+     .help = "those that meet it, `filters` of a bulk",
+     .verb = "count"},
     {.name = "format", .value = "FORMAT", .help = "csv or ndjson", .verb = "import"},
     {.name = "id", .value = "COLUMN", .help = "where the ids stand (id)", .verb = "import"},
     {.name = "dry-run", .help = "reads and checks, stores nothing", .verb = "import"},

@@ -5,5 +5,6 @@
 #include "ctl.h"
 
 enum ctl_exit ctl_leads_import(struct ctl *c);
+enum ctl_exit ctl_leads_count(struct ctl *c);
 
 #endif

@@ -101,10 +101,13 @@ static void mark(struct dispatch_stage *d, struct attempt *t)
 {
     struct mark *m = mem_alloc(sizeof(*m));
 
+    char id[ATTEMPT_LEASE + 1] = "@";
+    const char *lease = attempt_lease(t, id + 1);
+
     *m = (struct mark){.stage = d, .attempt = t};
     t->state = ATTEMPT_MARKING;
     d->marking++;
-    if (store_start(d->store, t->message.id, t->fence, on_marked, m) != SQ_OK) {
+    if (store_start(d->store, t->bulk != NULL ? id : lease, t->fence, on_marked, m) != SQ_OK) {
         d->marking--;
         free(m);
         d->ops.release(t, d->ops.arg);
@@ -215,12 +218,35 @@ static void release_all(struct dispatch_stage *d)
         d->ops.release(t, d->ops.arg);
 }
 
+void dispatch_give_back(struct dispatch_stage *d)
+{
+    release_all(d);
+    after_request(d->after);
+}
+
 /* --- claiming --- */
+
+/* Its place until it may begin. */
+static void queue(struct dispatch_stage *d, struct attempt *t, int64_t slot_us)
+{
+    t->state = ATTEMPT_WAITING;
+    if (t->capped) {
+        /* Not the turn's time, which is older: a slot must not begin early by a turn's length. */
+        int64_t slot = slot_us - store_now_us(d->store) + clock_mono_us();
+
+        heap_push(&d->slots, &t->slot, slot);
+        return;
+    }
+    list_add_tail(&d->queues[t->message.priority != PRIORITY_HIGH], &t->node);
+    d->queued++;
+}
 
 static void hold(struct dispatch_stage *d, const struct store_claimed *c)
 {
     struct attempt *t;
 
+    if (c->bulk != NULL)
+        d->ops.slice(c, d->ops.arg);
     if (c->id == NULL || c->packed == NULL)
         return;
     t = attempt_new(d->attempts, d->live, c->id, c->packed, c->packed_len);
@@ -228,16 +254,17 @@ static void hold(struct dispatch_stage *d, const struct store_claimed *c)
     t->message.attempts = c->attempts;
     t->suppressed = c->suppressed;
     t->capped = c->capped;
-    t->state = ATTEMPT_WAITING;
-    if (t->capped) {
-        /* Not the turn's time, which is older: a slot must not begin early by a turn's length. */
-        int64_t slot = c->slot_us - store_now_us(d->store) + clock_mono_us();
+    queue(d, t, c->slot_us);
+}
 
-        heap_push(&d->slots, &t->slot, slot);
+void dispatch_hold(struct dispatch_stage *d, struct attempt *t, int64_t slot_us)
+{
+    if (!d->open) {
+        d->ops.release(t, d->ops.arg);
         return;
     }
-    list_add_tail(&d->queues[t->message.priority != PRIORITY_HIGH], &t->node);
-    d->queued++;
+    queue(d, t, slot_us);
+    after_request(d->after);
 }
 
 static void on_claimed(enum store_status st, const struct store_claims *c, void *arg)
@@ -315,9 +342,10 @@ static void claim_if_due(struct dispatch_stage *d)
                   : d->next_us == 0 ? INT64_MAX
                                     : d->next_us - store_now_us(d->store) + now;
     unsigned batch = d->live->config->claim_batch;
-    unsigned held = d->queued + (unsigned)d->slots.count, free_transfers = room(d);
+    unsigned stock = d->queued + d->ops.rendering(d->ops.arg), free_transfers = room(d);
+    unsigned held = stock + (unsigned)d->slots.count;
     unsigned want = free_transfers > held ? free_transfers - held : 0;
-    unsigned prefetch = d->queued <= batch / 2 ? batch - d->queued : 0;
+    unsigned prefetch = stock <= batch / 2 ? batch - stock : 0;
 
     if (due < d->pause_until_us)
         due = d->pause_until_us;

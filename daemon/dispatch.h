@@ -14,8 +14,10 @@ struct dispatch_ops {
     bool (*prepare)(struct attempt *t, void *arg);
     void (*release)(struct attempt *t, void *arg); /* to record: back to its queue, unsent */
     void (*settled)(struct attempt *t, void *arg); /* to record: outcome known without sending */
-    void (*unknown_senders)(void *arg);            /* Redis lacks their configuration */
-    void (*problem)(const char *what, void *arg);  /* Redis refused a claim; said once per cause */
+    void (*slice)(const struct store_claimed *c, void *arg); /* of a bulk, to render */
+    unsigned (*rendering)(void *arg);   /* recipients there: dispatch_hold follows for each */
+    void (*unknown_senders)(void *arg); /* Redis lacks their configuration */
+    void (*problem)(const char *what, void *arg); /* Redis refused a claim; said once per cause */
     void *arg;
 };
 
@@ -30,6 +32,10 @@ void dispatch_set_config(struct dispatch_stage *d, struct live_config *live);
 void dispatch_set_open(struct dispatch_stage *d, bool open);
 /* Nothing starts after this (monotonic us): the lease might end before the send does. */
 void dispatch_set_lease(struct dispatch_stage *d, int64_t until_us);
+/* An attempt of a slice is ready to start at slot_us (Redis time), or to be settled. */
+void dispatch_hold(struct dispatch_stage *d, struct attempt *t, int64_t slot_us);
+/* Releases all that has not begun: an operator has stopped some bulk, which a claim then sees. */
+void dispatch_give_back(struct dispatch_stage *d);
 /* What ops.prepare began is over; false: the attempt has its outcome. */
 void dispatch_prepared(struct dispatch_stage *d, struct attempt *t, bool ok);
 /* Something may be due: looks after this turn. next_us: Redis time of known due work, 0 = now. */

@@ -5,6 +5,7 @@
  *             |    |                               consent, fetch: opt-outs of what has waited;
  *             |    |                               attachments where bytes are needed
  *             resolve: contacts and templates, for the jobs that need them
+ *             expand, render: what bulks need before and behind the queues (engine_bulk.c)
  *                 recover keeps the worker's lease and brings back what dead workers held
  *
  * Stages know only the store and their neighbours' names given here as callbacks. Everything in
@@ -71,12 +72,14 @@ static void on_resolved(bool ok, void *arg)
     accept_resolved(e->accept, ok);
 }
 
-static void on_batch_accepted(unsigned accepted, void *arg)
+static void on_batch_accepted(unsigned accepted, unsigned bulks, void *arg)
 {
     struct engine *e = arg;
 
     if (accepted > 0)
         dispatch_poke(e->dispatch);
+    if (accepted > 0 && bulks > 0)
+        expand_poke(e->expand);
     intake_continue(e->intake);
 }
 
@@ -168,10 +171,12 @@ static void on_recorded(int64_t next_us, void *arg)
         after_request(e->drain_look);
 }
 
-static void on_bell(void *arg)
+static void on_bell(bool is_bulk, void *arg)
 {
     struct engine *e = arg;
 
+    if (is_bulk)
+        engine_on_bulk_bell(e);
     dispatch_poke(e->dispatch);
 }
 
@@ -240,6 +245,7 @@ static void on_registered(int64_t until_us, void *arg)
     dispatch_set_lease(e->dispatch, until_us);
     intake_set_open(e->intake, !e->draining);
     dispatch_set_open(e->dispatch, !e->draining);
+    expand_set_open(e->expand, !e->draining);
     if (!e->was_ready) {
         e->was_ready = true;
         store_check_server(e->store, on_warning, e);
@@ -256,6 +262,7 @@ static void on_renewed(int64_t until_us, int64_t next_due_us, void *arg)
     dispatch_set_lease(e->dispatch, until_us - e->live->config->lease_ms * 1000 / 3);
     dispatch_due_at(e->dispatch, next_due_us);
     intake_nudge(e->intake);
+    expand_poke(e->expand);
 }
 
 static void close_stages(struct engine *e)
@@ -263,6 +270,7 @@ static void close_stages(struct engine *e)
     e->registered = false;
     intake_set_open(e->intake, false);
     dispatch_set_open(e->dispatch, false);
+    expand_set_open(e->expand, false);
 }
 
 static void on_fenced(void *arg)
@@ -276,15 +284,16 @@ static void on_fenced(void *arg)
 static void on_adopted(const struct store_adopted *a, void *arg)
 {
     struct engine *e = arg;
-    struct attempt *t = attempt_new(&e->attempts, e->live, a->id, a->packed, a->packed_len);
+    struct attempt *t;
 
+    if (a->id != NULL && a->id[0] == '@') {
+        render_adopt(e->render, a);
+        return;
+    }
+    t = attempt_new(&e->attempts, e->live, a->id, a->packed, a->packed_len);
     t->fence = a->fence;
     t->message.attempts = a->attempts;
-    outcome_set(&t->outcome, OUTCOME_UNKNOWN, CODE_OUTCOME_UNKNOWN,
-                "its worker died while it was being sent");
-    /* The mark says that it was to be sent cautiously, whatever the configuration says today. */
-    t->message.uncertain = UNCERTAIN_FAIL;
-    record_outcome(e->record, t);
+    engine_record_unknown(t, e);
 }
 
 static void on_brought_back(unsigned jobs, unsigned messages, void *arg)
@@ -349,6 +358,7 @@ void engine_drain(struct engine *e)
     log_line(e->log, LOG_LVL_INFO, "draining", "%u in flight", transfer_in_flight(e->transfer));
     intake_set_open(e->intake, false);
     dispatch_set_open(e->dispatch, false);
+    expand_set_open(e->expand, false);
     after_request(e->drain_look);
 }
 
@@ -362,6 +372,8 @@ static void apply_settings(struct engine *e)
     dispatch_set_config(e->dispatch, e->live);
     accept_set_config(e->accept, e->live);
     resolve_set_config(e->resolve, e->live);
+    expand_set_config(e->expand, e->live);
+    render_set_config(e->render, e->live);
     intake_set_config(e->intake, c);
     record_set_batch(e->record, c->record_batch);
 }
@@ -391,8 +403,19 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
     const struct accept_ops accept = {resolve_is_needed, on_unresolved, on_batch_accepted,
                                       on_problem, e};
     const struct resolve_ops resolve = {on_resolved, on_problem, e};
-    const struct dispatch_ops dispatch = {on_room,    on_begin,           on_prepare, on_release,
-                                          on_settled, on_unknown_senders, on_problem, e};
+    const struct expand_ops expand = {engine_on_expanded, on_problem, e};
+    const struct render_ops render = {engine_on_rendered, on_release, engine_record_unknown,
+                                      on_problem, e};
+    const struct dispatch_ops dispatch = {on_room,
+                                          on_begin,
+                                          on_prepare,
+                                          on_release,
+                                          on_settled,
+                                          engine_on_slice,
+                                          engine_on_rendering,
+                                          on_unknown_senders,
+                                          on_problem,
+                                          e};
     const struct transfer_ops transfer = {on_attempt_done, on_transfer_warning, e};
     const struct record_ops record = {on_decided, on_recorded, on_intake_fenced, on_problem, e};
     const struct recover_ops recover = {on_status,  on_registered,   on_renewed, on_fenced,
@@ -402,6 +425,8 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
     e->accept = accept_new(e->loop, e->store, e->log, &accept);
     e->directory = directory_redis_new(e->store);
     e->resolve = resolve_new(e->loop, e->store, e->directory, &resolve);
+    e->expand = expand_new(e->loop, e->store, e->directory, &expand);
+    e->render = render_new(e->store, e->directory, &e->attempts, &render);
     e->dispatch = dispatch_new(e->loop, e->store, &e->attempts, &dispatch);
     e->consent = consent_new(e->loop, e->store, e->directory, on_prepared, e);
     e->fetch = fetch_new(e->loop, c, on_prepared, e);
@@ -445,6 +470,7 @@ void engine_free(struct engine *e)
     intake_free(e->intake);
     resolve_free(e->resolve);
     consent_free(e->consent);
+    expand_free(e->expand);
     directory_free(e->directory);
     accept_free(e->accept);
     dispatch_free(e->dispatch);
@@ -452,6 +478,7 @@ void engine_free(struct engine *e)
     recover_free(e->recover);
     store_free(e->store);
     attempts_done(&e->attempts);
+    render_free(e->render);
     timer_free(e->drain_timer);
     after_free(e->drain_look);
     timer_free(e->publish_again);

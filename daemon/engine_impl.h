@@ -7,10 +7,12 @@
 #include "accept.h"
 #include "consent.h"
 #include "dispatch.h"
+#include "expand.h"
 #include "fetch.h"
 #include "intake.h"
 #include "record.h"
 #include "recover.h"
+#include "render.h"
 #include "repeats.h"
 #include "resolve.h"
 #include "transfer.h"
@@ -27,7 +29,9 @@ struct engine {
     struct directory *directory;
     struct resolve_stage *resolve;
     struct accept_stage *accept;
+    struct expand_stage *expand;
     struct dispatch_stage *dispatch;
+    struct render_stage *render;
     struct consent_stage *consent;
     struct fetch_stage *fetch;
     struct transfer_stage *transfer;
@@ -47,5 +51,15 @@ struct engine {
 };
 
 void engine_name_providers(struct engine *e);
+
+/* engine_bulk.c: callbacks of expand, dispatch and render; arg is the engine. */
+void engine_on_expanded(void *arg);
+void engine_on_slice(const struct store_claimed *c, void *arg);
+unsigned engine_on_rendering(void *arg);
+void engine_on_rendered(struct attempt *t, int64_t slot_us, void *arg);
+/* An operator has stopped a bulk, or lets it go on. */
+void engine_on_bulk_bell(struct engine *e);
+/* Records an attempt whose outcome nobody knows. */
+void engine_record_unknown(struct attempt *t, void *arg);
 
 #endif

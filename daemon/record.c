@@ -2,6 +2,7 @@
  * grow by themselves under load and a lone outcome is recorded at once. */
 #include "record.h"
 
+#include "bulk.h"
 #include "job.h"
 #include "provider.h"
 #include "text.h"
@@ -92,6 +93,10 @@ static void log_result(struct record_stage *r, const struct entry *e)
     if (!log_begin(r->log, good ? LOG_LVL_INFO : LOG_LVL_WARN, "attempt"))
         return;
     log_str(r->log, "id", t->message.id);
+    if (t->bulk != NULL) {
+        log_str(r->log, "bulk", t->bulk->id);
+        log_str(r->log, "lead", t->message.text[MSG_LEAD_ID]);
+    }
     log_str(r->log, "result", verdict_name(e->verdict.kind));
     log_str(r->log, "sender", t->message.text[MSG_SENDER]);
     log_str(r->log, "provider", provider_name(t));
@@ -141,7 +146,7 @@ void record_outcome(struct record_stage *r, struct attempt *t)
 
     t->state = ATTEMPT_DONE;
     verdict_reach(t, store_now_ms(r->store), random_below(UINT64_MAX), &e->verdict);
-    if (e->verdict.kind == VERDICT_SENT || e->verdict.kind == VERDICT_FAILED)
+    if (t->bulk == NULL && (e->verdict.kind == VERDICT_SENT || e->verdict.kind == VERDICT_FAILED))
         make_answer(r, e);
     log_result(r, e);
     count(r, e->verdict.kind);
@@ -189,6 +194,15 @@ static void add_field(struct store_finish *f, const char *name, const char *valu
         f->fields[f->field_count++] = (struct store_field){name, value};
 }
 
+static void fill_ref(const struct attempt *t, struct store_finish *f)
+{
+    f->bulk = t->bulk->id;
+    f->lead = t->message.text[MSG_LEAD_ID];
+    f->place = t->place;
+    f->shard = bulk_shard(t->bulk, f->lead);
+    f->attempts = t->message.attempts;
+}
+
 static void fill(struct entry *e, struct store_finish *f)
 {
     const struct attempt *t = e->attempt;
@@ -209,9 +223,13 @@ static void fill(struct entry *e, struct store_finish *f)
         .answer_len = e->answer.len,
         .reply_queue = m->text[MSG_REPLY_QUEUE],
     };
+    if (t->bulk != NULL)
+        fill_ref(t, f);
     if (e->release)
         return;
-    if (e->verdict.kind == VERDICT_SENT) {
+    if (t->bulk != NULL && e->verdict.kind == VERDICT_SENT) {
+        add_field(f, "provider_message_id", t->outcome.provider_message_id);
+    } else if (e->verdict.kind == VERDICT_SENT) {
         add_field(f, "provider_message_id", t->outcome.provider_message_id);
         add_field(f, "thread_id", t->outcome.thread_id);
         add_field(f, "cost", t->outcome.cost);

@@ -87,6 +87,8 @@ void recover_register(struct recover_stage *r)
 {
     struct status_text text;
     struct store_lease *keep;
+    struct arena texts = {0};
+    char scratch[ATTEMPT_LEASE];
     size_t n = 0;
 
     if (r->calling)
@@ -98,11 +100,15 @@ void recover_register(struct recover_stage *r)
     {
         const struct attempt *t = LIST_ENTRY(node, struct attempt, all);
 
-        keep[n++] = (struct store_lease){t->message.id, t->fence};
+        const char *lease = attempt_lease(t, scratch);
+
+        keep[n++] = (struct store_lease){lease == scratch ? arena_strdup(&texts, scratch) : lease,
+                                         t->fence};
     }
     r->asked_us = loop_now_us(r->loop);
     r->calling = store_register(r->store, text.fields, 7, keep, n, on_recovered, r) == SQ_OK;
     free(keep);
+    arena_free(&texts);
 }
 
 static void on_timer(void *arg)

@@ -1,5 +1,5 @@
 /* SipHash-1-3 (Aumasson, Bernstein): a keyed hash, so that chosen keys cannot be made to collide.
- * Private to this floor. */
+ */
 #ifndef SENDQ_BASE_SIPHASH_H
 #define SENDQ_BASE_SIPHASH_H
 

@@ -29,10 +29,9 @@ bool fill_needs_template(const struct job *j)
 
 /* --- recipient --- */
 
-static void set_recipient(struct job *j, const struct fill_contact *who)
+static void set_recipient(struct message *m, const char *id, const struct fill_contact *who)
 {
-    struct message *m = &j->message;
-    const char *id = j->recipient_contact, *channel = channel_name(m->channel), *address;
+    const char *channel = channel_name(m->channel), *address;
     struct err_text e;
 
     if (!id || m->text[MSG_RECIPIENT])
@@ -112,9 +111,23 @@ void fill_job(struct job *j, const struct fill_in *in)
 {
     struct message *m = &j->message;
 
-    set_recipient(j, &in->recipient);
+    set_recipient(m, j->recipient_contact, &in->recipient);
     fill_opt_outs(m, &in->contact);
     if (j->recipient_contact)
         check_opt_out(m, j->recipient_contact, &in->recipient);
     fill_texts(m, in);
+}
+
+void fill_bulk(struct message *m, const struct fill_bulk_in *in)
+{
+    struct filter_lead view;
+    struct err_text e = {.text = ""};
+
+    set_recipient(m, in->id, &in->who);
+    check_opt_out(m, in->id, &in->who);
+    if (m->text[MSG_REFUSAL])
+        return;
+    view = lead_view(in->who.lead);
+    if (letter_fill(in->letter, &view, in->missing, in->limits, m, &e))
+        refusal_set(m, error_code_parse(e.code), "%s", e.text);
 }

@@ -38,5 +38,16 @@ void fill_job(struct job *j, const struct fill_in *in);
 bool fill_watches_opt_outs(const struct message *m);
 /* Looks at them once more: notes in the message what now stands against sending it. */
 void fill_opt_outs(struct message *m, const struct fill_contact *contact);
+/* The same for one recipient of a bulk: m is the bulk's message for the lead `id`, with subject,
+ * content and html left to the letter. */
+struct fill_bulk_in {
+    const char *id;
+    struct fill_contact who;
+    const struct letter *letter;
+    enum template_missing missing;
+    const struct job_limits *limits;
+};
+
+void fill_bulk(struct message *m, const struct fill_bulk_in *in);
 
 #endif

@@ -218,8 +218,6 @@ static enum sq_err parse(const cJSON *body, const struct job_limits *limits, str
         err = field_priority(&at, "priority", &m->priority);
     if (!err)
         err = read_sender(&at, m);
-    if (!err && job->is_bulk)
-        err = field_fail(&at, SQ_ERR_INVALID, "bulk_settings", "bulk sends are not served yet");
     return err;
 }
 

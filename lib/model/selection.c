@@ -66,6 +66,41 @@ static enum sq_err read_filter(const struct field_at *at, struct arena *a, struc
     return filter_compile(&in, a, &s->filter);
 }
 
+static enum sq_err read_conditions(const struct field_at *at, struct arena *a, struct selection *s)
+{
+    enum sq_err err = read_filter(at, a, s);
+
+    if (!err)
+        err = read_keyword(at, a, s);
+    if (!err)
+        err = read_ids(at, "assignees", a, &s->assignees);
+    return err;
+}
+
+/* Lead ids are stored page by page: there may be very many. */
+static const char *stored_text(const struct field_at *at, struct arena *a)
+{
+    struct buf out = {.max = 0}, value = {.max = 0};
+    const char *text;
+
+    json_open(&out, '{');
+    for (unsigned i = 1; members[i]; i++) {
+        const cJSON *j = field_get(at, members[i]);
+
+        if (!j)
+            continue;
+        buf_clear(&value);
+        json_print(j, &value);
+        json_key(&out, members[i]);
+        json_val_raw(&out, buf_str(&value), value.len);
+    }
+    json_close(&out, '}');
+    text = out.failed || value.failed ? NULL : arena_strndup(a, buf_str(&out), out.len);
+    buf_free(&value);
+    buf_free(&out);
+    return text;
+}
+
 enum sq_err selection_read(const struct field_at *at, struct arena *a, struct selection *ret)
 {
     struct selection s = {.filter = NULL};
@@ -74,19 +109,38 @@ enum sq_err selection_read(const struct field_at *at, struct arena *a, struct se
     if (!err)
         err = read_ids(at, "lead_ids", a, &s.lead_ids);
     if (!err)
-        err = read_filter(at, a, &s);
-    if (!err)
-        err = read_keyword(at, a, &s);
-    if (!err)
-        err = read_ids(at, "assignees", a, &s.assignees);
+        err = read_conditions(at, a, &s);
     if (err)
         return err;
     /* Nobody means "everybody" by leaving all of it out. */
     if (!s.lead_ids.count && !s.filter && !s.search_keyword && !s.assignees.count)
         return err_set_field(at->e, SQ_ERR_INVALID, at->path,
                              "must hold lead_ids, filters, search_keyword or assignees");
+    s.text = stored_text(at, a);
+    if (!s.text)
+        return err_set_field(at->e, SQ_ERR_NOMEM, at->path, "not enough memory");
     *ret = s;
     return SQ_OK;
+}
+
+enum sq_err selection_parse(const char *text, size_t len, const struct job_limits *limits,
+                            struct arena *a, struct selection *ret, struct err_text *e)
+{
+    const struct json_limits caps = {.max_bytes = limits->max_bulk_bytes,
+                                     .max_depth = limits->max_depth};
+    struct field_at at = {NULL, "bulk_settings", limits, e};
+    struct selection s = {.filter = NULL};
+    cJSON *root = NULL;
+    enum sq_err err = json_parse(text, len, &caps, &root, e);
+
+    if (err)
+        return err;
+    at.obj = root;
+    err = read_conditions(&at, a, &s);
+    json_free(root);
+    if (!err)
+        *ret = s;
+    return err;
 }
 
 static bool is_assigned(const struct selection *s, const struct filter_lead *lead)

@@ -164,6 +164,11 @@ unsigned template_places(const struct template *t)
     return t->count - 1;
 }
 
+const char *template_text(const struct template *t)
+{
+    return t->count == 1 ? t->segments[0].text : NULL;
+}
+
 /* --- rendering --- */
 
 static void add_value(struct buf *out, enum template_kind kind, const char *s)

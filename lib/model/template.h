@@ -42,7 +42,10 @@ enum sq_err template_render(const struct template *t, const struct filter_lead *
                             enum template_missing missing, struct buf *out,
                             struct err_text *e) SQ_MUST_CHECK;
 
-/* How many places it has: none = the text is the same for all. */
+/* How many places it has. */
 unsigned template_places(const struct template *t);
+/* The text of one without places: the same for all, and as long-lived as the template. NULL if it
+ * has some. */
+const char *template_text(const struct template *t);
 
 #endif

@@ -8,6 +8,7 @@ enum ctl_script {
     CTL_SCRIPT_REQUEUE,
     CTL_SCRIPT_PURGE,
     CTL_SCRIPT_LEADS,
+    CTL_SCRIPT_BULK,
 };
 
 /* Text for EVAL. KEYS and the first three ARGV are those of every script (common.lua). */

@@ -7,6 +7,12 @@ enum sq_err directory_get(struct directory *d, const char *const *ids, size_t co
     return d->ops->get(d, ids, count, cb, arg);
 }
 
+enum sq_err directory_page(struct directory *d, const char *assignee, const char *cursor,
+                           unsigned count, directory_page_cb cb, void *arg)
+{
+    return d->ops->page(d, assignee, cursor, count, cb, arg);
+}
+
 void directory_free(struct directory *d)
 {
     if (d != NULL)

@@ -1,7 +1,6 @@
 /* The directory: where leads are looked up. One interface, a backend per kind of store.
  *
- * A backend is one file directory_<name>.c that fills struct directory_ops. What Bulk needs besides
- * (pages of leads by selection) becomes a further operation beside `get`. */
+ * A backend is one file directory_<name>.c that fills struct directory_ops. */
 #ifndef SENDQ_STORE_DIRECTORY_H
 #define SENDQ_STORE_DIRECTORY_H
 
@@ -20,11 +19,25 @@ struct directory_found {
 typedef void (*directory_get_cb)(enum store_status st, const struct directory_found *found,
                                  size_t count, void *arg);
 
+/* Ids of leads, in no order. */
+struct directory_page {
+    const char *const *ids;
+    size_t count;
+    const char *next; /* cursor of the page after this; "" = this was the last one */
+    int64_t size;     /* about how many leads all pages have together */
+};
+
+/* As directory_get_cb. */
+typedef void (*directory_page_cb)(enum store_status st, const struct directory_page *page,
+                                  void *arg);
+
 struct directory;
 
 struct directory_ops {
     enum sq_err (*get)(struct directory *d, const char *const *ids, size_t count,
                        directory_get_cb cb, void *arg);
+    enum sq_err (*page)(struct directory *d, const char *assignee, const char *cursor,
+                        unsigned count, directory_page_cb cb, void *arg);
     void (*free)(struct directory *d);
 };
 
@@ -37,6 +50,10 @@ struct directory {
  * returns. SQ_ERR_STATE: no connection; cb is not called then, and never from inside. */
 enum sq_err directory_get(struct directory *d, const char *const *ids, size_t count,
                           directory_get_cb cb, void *arg) SQ_MUST_CHECK;
+/* A page of about `count` ids: of all leads, or of those assigned to somebody. The first cursor is
+ * "0". Leads that are there all the time come at least once over all pages, seldom twice. */
+enum sq_err directory_page(struct directory *d, const char *assignee, const char *cursor,
+                           unsigned count, directory_page_cb cb, void *arg) SQ_MUST_CHECK;
 void directory_free(struct directory *d); /* nothing may be under way; NULL is fine */
 
 /* Leads in Redis: hashes NS:lead:<id>. The store must outlive it. */

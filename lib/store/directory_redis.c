@@ -3,7 +3,9 @@
 
 #include "hashes.h"
 #include "redis_reply.h"
+#include "store_impl.h"
 #include "text.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,12 +99,89 @@ static enum sq_err get(struct directory *base, const char *const *ids, size_t co
     return err;
 }
 
+/* --- pages --- */
+
+/* SCARD and SSCAN under way: the latter's answer ends it. */
+struct scan {
+    struct store *store;
+    directory_page_cb cb;
+    void *arg;
+    int64_t size;
+};
+
+static void on_size(struct redisReply *reply, void *arg)
+{
+    struct scan *s = arg;
+
+    s->size = reply_int(reply, 0);
+}
+
+static void give_page(struct scan *s, const struct redisReply *reply)
+{
+    const struct redisReply *list = reply_at(reply, 1);
+    const char *next = reply_str(reply_at(reply, 0), NULL);
+    const char **ids = mem_alloc((reply_count(list) + 1) * sizeof(*ids));
+    struct directory_page p = {
+        .ids = ids, .next = next == NULL || text_eq(next, "0") ? "" : next, .size = s->size};
+
+    for (size_t i = 0; i < reply_count(list); i++) {
+        size_t len;
+        const char *id = reply_str(reply_at(list, i), &len);
+
+        if (id != NULL && len > 0 && strlen(id) == len) /* else no lead can have this id */
+            ids[p.count++] = id;
+    }
+    s->cb(STORE_OK, &p, s->arg);
+    free(ids);
+}
+
+static void on_scanned(struct redisReply *reply, void *arg)
+{
+    struct scan *s = arg;
+
+    if (reply != NULL && !reply_is_error(reply)) {
+        give_page(s, reply);
+    } else {
+        if (reply != NULL)
+            snprintf(s->store->error, sizeof(s->store->error), "%s", reply_error(reply));
+        s->cb(reply == NULL ? STORE_LOST : STORE_ERROR, NULL, s->arg);
+    }
+    free(s);
+}
+
+static enum sq_err page(struct directory *base, const char *assignee, const char *cursor,
+                        unsigned count, directory_page_cb cb, void *arg)
+{
+    struct store *store = ((struct directory_redis *)base)->store;
+    struct scan *s;
+    struct buf key = {0};
+    char number[16];
+    enum sq_err err;
+
+    if (!store_is_up(store))
+        return SQ_ERR_STATE;
+    s = mem_zalloc(sizeof(*s));
+    *s = (struct scan){.store = store, .cb = cb, .arg = arg};
+    snprintf(number, sizeof(number), "%u", count);
+    key_make(&key, store->ns, assignee != NULL ? KEY_ASSIGNEE : KEY_LEADS, assignee);
+    err = redis_link_command(store->link, on_size, s, 2, (const char *[]){"SCARD", buf_str(&key)},
+                             (const size_t[]){5, key.len});
+    if (err == SQ_OK)
+        err = redis_link_command(store->link, on_scanned, s, 5,
+                                 (const char *[]){"SSCAN", buf_str(&key), cursor, "COUNT", number},
+                                 (const size_t[]){5, key.len, strlen(cursor), 5, strlen(number)});
+    else
+        free(s);
+    buf_free(&key);
+    return err;
+}
+
 static void redis_free(struct directory *base)
 {
     free(base);
 }
 
-static const struct directory_ops ops = {.get = get, .free = redis_free};
+static const struct directory_ops ops = {.get = get, .page = page, .free = redis_free};
 
 struct directory *directory_redis_new(struct store *s)
 {

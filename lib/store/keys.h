@@ -28,13 +28,17 @@ enum key_kind {
     KEY_READY,  /* <sender>:<1|2|3> */
     KEY_DELAYED,
     KEY_TURN,
-    KEY_LEASE,    /* <worker id> */
-    KEY_CLAIMED,  /* <worker id> */
-    KEY_BELL,     /* pub/sub channel */
-    KEY_LEAD,     /* <id> */
-    KEY_LEADS,    /* set of all ids */
-    KEY_ASSIGNEE, /* <user>: set of ids */
-    KEY_TEMPLATE, /* <id> */
+    KEY_LEASE,      /* <worker id> */
+    KEY_CLAIMED,    /* <worker id> */
+    KEY_BELL,       /* pub/sub channel */
+    KEY_LEAD,       /* <id> */
+    KEY_LEADS,      /* set of all ids */
+    KEY_ASSIGNEE,   /* <user>: set of ids */
+    KEY_TEMPLATE,   /* <id> */
+    KEY_BULK,       /* <id>: the hash; its other keys begin with it */
+    KEY_BULKS,      /* zset of ids */
+    KEY_REFS,       /* <worker id> */
+    KEY_SUPPRESSED, /* <channel>: set of recipients */
 };
 
 /* Replaces b's content by the key's name. `part` is used by the kinds that take one. */

@@ -30,6 +30,7 @@ static const struct {
     [SCRIPT_CONFIGURE] = {"configure", script_configure, sizeof(script_configure) - 1},
     [SCRIPT_LEAVE] = {"leave", script_leave, sizeof(script_leave) - 1},
     [SCRIPT_OVERVIEW] = {"overview", script_overview, sizeof(script_overview) - 1},
+    [SCRIPT_EXPAND] = {"expand", script_expand, sizeof(script_expand) - 1},
 };
 
 /* A script that Redis cannot compile (another Lua, a function renamed away) never gets into its
@@ -70,7 +71,7 @@ static void on_bell(struct redisReply *reply, void *arg)
     struct store *s = arg;
 
     if (reply != NULL && s->opts.on_bell != NULL)
-        s->opts.on_bell(s->opts.arg);
+        s->opts.on_bell(text_eq(reply_str(reply_at(reply, 2), NULL), "bulk"), s->opts.arg);
 }
 
 static void on_bell_state(struct redis_link *l, bool up, const char *why, void *arg)

@@ -40,7 +40,9 @@ struct store_opts {
     int64_t timeout_ms;      /* connect and command */
     void (*on_state)(bool up, const char *why,
                      void *arg); /* connection up (scripts loading) or down */
-    void (*on_bell)(void *arg);  /* another worker has more due work than it can take */
+    /* Another worker has more due work than it can take; is_bulk: an operator has paused, resumed,
+     * cancelled or retried a bulk. */
+    void (*on_bell)(bool is_bulk, void *arg);
     void *arg;
 };
 
@@ -65,7 +67,8 @@ struct store_field {
     const char *name, *value;
 };
 
-/* A message whose outcome nobody knows, now leased to this worker to be recorded. */
+/* A message whose outcome nobody knows, now leased to this worker to be recorded. A bulk's
+ * recipient: id is "@" and the bulk, packed "<place>:<lead>", fence the slice's number. */
 struct store_adopted {
     const char *id, *packed;
     size_t packed_len;
@@ -82,7 +85,7 @@ struct store_recovered {
 
 /* A lease that its holder still has an attempt for. */
 struct store_lease {
-    const char *id;
+    const char *id; /* or "<slice>:<place>" */
     int64_t fence;
 };
 
@@ -160,8 +163,13 @@ struct store_accept {
     size_t conflict_len;
     const char *packed;
     size_t packed_len;
-    const struct store_field *fields; /* further fields of NS:message:<id> */
+    const struct store_field *fields; /* further fields of NS:message:<id> or NS:bulk:<id> */
     size_t field_count;
+    /* a bulk (store_bulk.h): */
+    bool is_bulk;
+    const char *selection, *cursor; /* whom it is for, but for these; where its first page is */
+    const struct buf *id_pages;     /* of lead ids, a NUL after each */
+    size_t id_page_count;
 };
 
 typedef void (*store_accept_cb)(enum store_status st, unsigned accepted, unsigned duplicates,
@@ -193,6 +201,12 @@ struct store_claimed {
     int64_t slot_us; /* Redis time from which it may start */
     bool capped;     /* it must start within the slot's jitter, or be released */
     bool suppressed;
+    /* A slice of a bulk's recipients: id is NULL, fence the slice's number, packed the leads with a
+     * NUL after each. */
+    const char *bulk;
+    const char *slots;     /* of each lead, commas between; or one for all */
+    bool check_suppressed; /* some channel has a suppression list: recipients are to be looked up */
+    bool wants_expansion;  /* few of its recipients wait: there is room for the next page */
 };
 
 struct store_claims {
@@ -212,6 +226,7 @@ enum sq_err store_claim(struct store *s, const struct store_claim *req, store_cl
 /* ok = the lease still stands and the mark is written: the request may leave. */
 typedef void (*store_start_cb)(enum store_status st, bool ok, void *arg);
 
+/* id: a message's, or "@<slice>:<place>". */
 enum sq_err store_start(struct store *s, const char *id, int64_t fence, store_start_cb cb,
                         void *arg) SQ_MUST_CHECK;
 
@@ -236,6 +251,12 @@ struct store_finish {
     int64_t fence, delay_ms;
     const char *answer, *reply_queue;
     size_t answer_len;
+    /* A bulk's recipient: fence is its slice's number; id, contact, deal and answer do not count.
+     */
+    const char *bulk, *lead; /* NULL = a message of its own */
+    unsigned place;          /* in the slice, from 1 */
+    unsigned shard;          /* of the bulk's ledgers */
+    unsigned attempts;
     /* What is not sent begins with error_code and error_message. */
     struct store_field fields[STORE_FINISH_FIELDS];
     size_t field_count;

@@ -63,7 +63,7 @@ static void add_fields(struct store *s, const struct store_field *fields, size_t
 
 static void add_accept(struct store *s, const struct store_accept *j)
 {
-    args_strn(s, j->rejected ? "r" : "m", 1);
+    args_strn(s, j->rejected ? "r" : j->is_bulk ? "b" : "m", 1);
     args_int(s, j->index);
     if (j->rejected) {
         args_str(s, j->error_code);
@@ -84,6 +84,13 @@ static void add_accept(struct store *s, const struct store_accept *j)
     args_strn(s, j->conflict_answer, j->conflict_len);
     args_strn(s, j->packed, j->packed_len);
     add_fields(s, j->fields, j->field_count);
+    if (j->is_bulk) {
+        args_str(s, j->selection);
+        args_str(s, j->cursor);
+        args_int(s, (int64_t)j->id_page_count);
+        for (size_t i = 0; i < j->id_page_count; i++)
+            args_strn(s, buf_str(&j->id_pages[i]), j->id_pages[i].len);
+    }
 }
 
 enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs,
@@ -104,6 +111,16 @@ enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accep
 #define CLAIM_HEAD 4 /* 'ok', now, next, unknown */
 #define CLAIM_ITEM 2
 
+/* What stands for the id of a slice: "@<s|-><w|-><bulk>". */
+static void read_slice(const char *text, struct store_claimed *ret)
+{
+    if (text[1] == '\0' || text[2] == '\0')
+        return;
+    ret->check_suppressed = text[1] == 's';
+    ret->wants_expansion = text[2] == 'w';
+    ret->bulk = text + 3;
+}
+
 /* "<fence> <attempts> <slot_us> <flags> <id>" and the packed message. An entry of another form
  * keeps a NULL id. */
 static void read_claimed(const struct redisReply *r, size_t at, struct store_claimed *ret)
@@ -116,13 +133,18 @@ static void read_claimed(const struct redisReply *r, size_t at, struct store_cla
         return;
     ret->fence = strtoll(head, &end, 10);
     ret->attempts = (unsigned)strtoul(end, &end, 10);
+    ret->slots = end;
     ret->slot_us = strtoll(end, &end, 10);
+    end += strcspn(end, " ");
     if (end[0] != ' ' || end[1] == '\0' || end[2] != ' ')
         return;
     ret->suppressed = end[1] == 's';
     ret->capped = end[1] == 'c';
-    ret->id = end + 3;
     ret->packed = reply_str(reply_at(r, at + 1), &ret->packed_len);
+    if (end[3] == '@')
+        read_slice(end + 3, ret);
+    else
+        ret->id = end + 3;
 }
 
 static void deliver_claim(struct store *s, struct store_call *call, enum store_status st,
@@ -232,6 +254,7 @@ enum sq_err store_finish(struct store *s, const struct store_finish *items, size
                          store_finish_cb cb, void *arg)
 {
     const struct store_settings *set = &s->settings;
+    size_t singles = 0;
 
     args_begin(s, SCRIPT_FINISH);
     args_int(s, set->retention_ms);
@@ -239,8 +262,12 @@ enum sq_err store_finish(struct store *s, const struct store_finish *items, size
     args_int(s, set->stats_ms);
     args_int(s, set->timeline_max);
     args_strn(s, set->keep_content ? "1" : "0", 1);
-    args_int(s, (int64_t)count);
     for (size_t i = 0; i < count; i++)
-        add_finish(s, &items[i]);
+        singles += items[i].bulk == NULL;
+    args_int(s, (int64_t)singles);
+    for (size_t i = 0; i < count; i++)
+        if (items[i].bulk == NULL)
+            add_finish(s, &items[i]);
+    args_refs(s, items, count);
     return args_send(s, SCRIPT_FINISH, deliver_finish, CB(cb), arg);
 }

@@ -17,6 +17,7 @@ enum script {
     SCRIPT_CONFIGURE,
     SCRIPT_LEAVE,
     SCRIPT_OVERVIEW,
+    SCRIPT_EXPAND,
     SCRIPT_COUNT
 };
 
@@ -67,6 +68,9 @@ void args_int(struct store *s, int64_t v);
 /* Sends what was built. */
 enum sq_err args_send(struct store *s, enum script script, store_deliver deliver, void (*cb)(void),
                       void *arg) SQ_MUST_CHECK;
+
+/* The recipients of bulks among what is to be finished, in groups (store_bulk.c). */
+void args_refs(struct store *s, const struct store_finish *items, size_t count);
 
 /* Notes Redis' time from the answer to a call. */
 void store_see_clock(struct store *s, const struct store_call *call, int64_t redis_us);

@@ -3,6 +3,8 @@
 --   'r' index error_code error_message field reply_queue answer
 --   'm' index id idempotency_key body_hash explicit sender priority due_ms reply_queue
 --       conflict_answer packed field_count field value ...
+--   'b' the same for a bulk, whose content is packed; then its selection, the first cursor, and
+--       the count of pages of lead ids, and these
 -- index: the job's place in the claimed batch, from 1. due_ms 0 = now.
 -- Returns {'ok', accepted, duplicates, rejected} or {'gone'}: the batch is no longer this
 -- worker's (recovered, or this call already ran), nothing was written.
@@ -37,7 +39,7 @@ local function reject(index, code, text, field, queue, reply)
 end
 
 -- The earlier message with this key or id, and whether it came with the same body.
-local function earlier(id, key, hash, explicit)
+local function earlier(kind, id, key, hash, explicit)
   if key ~= '' then
     local seen = tell('GET', P .. 'idem:' .. key)
     if type(seen) == 'string' then
@@ -47,7 +49,7 @@ local function earlier(id, key, hash, explicit)
   end
   if explicit == '1' then
     -- A message whose job named no id has no hash: it cannot be shown to be the same.
-    local first = tell('HMGET', P .. 'message:' .. id, 'id', '_hash')
+    local first = tell('HMGET', P .. kind .. id, 'id', '_hash')
     if first.err or first[1] then
       return id, first[2] == hash
     end
@@ -60,8 +62,14 @@ local function repeated(first, queue)
   if queue == '' then
     return
   end
-  local key = P .. 'message:' .. first
-  local seen = tell('HMGET', key, 'response', '_reply', 'id')
+  local key, seen
+  for _, kind in ipairs({ 'message:', 'bulk:' }) do
+    key = P .. kind .. first
+    seen = tell('HMGET', key, 'response', '_reply', 'id')
+    if seen[3] then
+      break
+    end
+  end
   if seen[1] then
     answer(queue, seen[1])
   elseif seen[3] then
@@ -82,6 +90,44 @@ local function enqueue(id, sender, priority, due)
   senders[sender] = true
 end
 
+local function add_message(id, hash, explicit, sender, priority, due, packed, at, fields)
+  local mk = P .. 'message:' .. id
+  call('HSET', mk, 'status', due > now and 'scheduled' or 'queued', 'attempts', '0', 'queued_at',
+    now_iso, unpack(ARGV, at, at + fields - 1))
+  if due > now then
+    call('HSET', mk, 'next_attempt_at', iso(due))
+  end
+  if explicit == '1' then
+    call('HSET', mk, '_hash', hash)
+  end
+  call('SET', P .. 'content:' .. id, packed)
+  enqueue(id, sender, priority, due)
+  event(false, 'message.queued', 'id', id, 'sender', sender)
+end
+
+-- A bulk: content and selection once; expand.lua goes on from here.
+local function add_bulk(id, hash, explicit, due, queue, packed, at, fields)
+  local key, after = P .. 'bulk:' .. id, at + fields
+  call('HSET', key, 'status', 'expanding', 'total_leads', '0', 'messages_queued', '0',
+    'messages_sending', '0', 'messages_sent', '0', 'messages_failed', '0', 'messages_cancelled', '0',
+    'success_rate', '0.00', 'created_at', now_iso, 'updated_at', now_iso, '_more', '1', '_cursor',
+    ARGV[after + 1], '_reply', queue, unpack(ARGV, at, after - 1))
+  if explicit == '1' then
+    call('HSET', key, '_hash', hash)
+  end
+  call('HSET', key .. ':content', 'content', packed, 'selection', ARGV[after])
+  for k = after + 3, after + 2 + tonumber(ARGV[after + 2]) do
+    call('RPUSH', key .. ':ids', ARGV[k])
+  end
+  tell('ZADD', P .. 'bulks', int(now), id)
+  local oldest = tell('ZRANGE', P .. 'bulks', 0, 0)[1]
+  if oldest and call('EXISTS', P .. 'bulk:' .. oldest) == 0 then
+    call('ZREM', P .. 'bulks', oldest)
+  end
+  tell('ZADD', P .. 'expand', int(math.max(due, now) * 1000), id)
+  event(true, 'bulk.expanding', 'id', id)
+end
+
 local i = 8
 for _ = 1, tonumber(ARGV[7]) do
   local index = ARGV[i + 1]
@@ -93,7 +139,8 @@ for _ = 1, tonumber(ARGV[7]) do
     local sender, priority, due = ARGV[i + 6], ARGV[i + 7], tonumber(ARGV[i + 8])
     local queue, conflict, packed = ARGV[i + 9], ARGV[i + 10], ARGV[i + 11]
     local fields = tonumber(ARGV[i + 12]) * 2
-    local first, same = earlier(id, key, hash, explicit)
+    local first, same = earlier(ARGV[i] == 'b' and 'bulk:' or 'message:', id, key, hash,
+      explicit)
     if first and same then
       repeated(first, queue)
     elseif first then
@@ -101,24 +148,20 @@ for _ = 1, tonumber(ARGV[7]) do
         'the same idempotency key or id came before with another body', 'idempotency_key',
         queue, conflict)
     else
-      local mk = P .. 'message:' .. id
-      call('HSET', mk, 'status', due > now and 'scheduled' or 'queued', 'attempts', '0',
-        'queued_at', now_iso, unpack(ARGV, i + 13, i + 12 + fields))
-      if due > now then
-        call('HSET', mk, 'next_attempt_at', iso(due))
-      end
-      if explicit == '1' then
-        call('HSET', mk, '_hash', hash)
-      end
       if key ~= '' then
         call('SET', P .. 'idem:' .. key, id .. ' ' .. hash, 'PX', idem_ms)
       end
-      call('SET', P .. 'content:' .. id, packed)
-      enqueue(id, sender, priority, due)
-      event(false, 'message.queued', 'id', id, 'sender', sender)
+      if ARGV[i] == 'b' then
+        add_bulk(id, hash, explicit, due, queue, packed, i + 13, fields)
+      else
+        add_message(id, hash, explicit, sender, priority, due, packed, i + 13, fields)
+      end
       accepted = accepted + 1
     end
     i = i + 13 + fields
+    if ARGV[i - 13 - fields] == 'b' then
+      i = i + 3 + tonumber(ARGV[i + 2])
+    end
   end
 end
 for q, ids in pairs(queues) do

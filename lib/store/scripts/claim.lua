@@ -1,13 +1,15 @@
 -- claim: for the senders whose turn it is, takes tokens from every bucket that applies, pops that
 -- many messages by priority, leases them to this worker and counts the attempt - one step, so that
 -- the caps hold over any number of workers.
--- After buckets.lua.
+-- After buckets.lua, refs.lua.
 -- ARGV: 4 want (sends that can start now), 5 prefetch (further ones, only for senders without a
 -- rate), 6 quantum per sender, 7 horizon us (how far ahead slots are granted), 8 channels
 -- that may have a suppression list, 9 zones, then per zone: name and four day bounds in ms.
 -- Returns {'ok', now_us, next_us or 0, unknown senders {}, then per message: "<fence> <attempts>
 -- <slot_us: when it may start> <flags> <id>" and what is stored of it} or {'fenced'}. Flags: '-', 's'
--- suppressed, 'c' capped: must start in its slot.
+-- suppressed, 'c' capped: must start in its slot. A slice of a bulk is one such pair: '@<bulk>' for
+-- the id, the leads with a NUL each, their slots with commas between them (unless all is now), and
+-- two more flags: 's' there may be suppressions to look up, 'w' the bulk wants to be expanded.
 allow_oom()
 if fenced() then
   return { 'fenced' }
@@ -35,9 +37,13 @@ local function promote()
     call('ZREM', P .. 'delayed', unpack(due))
   end
   for _, id in ipairs(due) do
+    local ref = is_ref(id) and ref_unpack(id)
+    local b = ref and bulk_of(ref.bulk)
     local key = P .. 'message:' .. id
-    local m = tell('HMGET', key, 'status', 'sender', '_priority')
-    if m[1] == 'scheduled' and m[2] then
+    local m = ref and {} or tell('HMGET', key, 'status', 'sender', '_priority')
+    if b and not b.over then
+      refs_push('RPUSH', b, ref.mark, ref.attempts, ref.n, ref.leads)
+    elseif m[1] == 'scheduled' and m[2] then
       call('HSET', key, 'status', 'queued')
       call('HDEL', key, 'next_attempt_at')
       put('RPUSH', ready_key(m[2], m[3] or '2'), { id })
@@ -54,23 +60,118 @@ for channel in string.gmatch(ARGV[8], '%S+') do
 end
 call('ZCARD', turn)
 
--- Ids by priority: of 20 sends at least one is low and three are normal, if there are any.
-local function pop(sender, n, served)
-  local low = math.floor((served + n) / 20) - math.floor(served / 20)
-  local normal = math.floor((served + n) / 5) - math.floor(served / 5) - low
-  local ids = {}
-  local function from(priority, count)
-    if count > 0 then
-      for _, id in ipairs(tell('LPOP', ready_key(sender, priority), count) or {}) do
-        ids[#ids + 1] = id
+-- References that may be sent: an element that was popped, as far as its bulk goes on. What a
+-- pause holds up is set aside, what was cancelled is dropped: both were counted then.
+local function ref_open(element)
+  local ref = ref_unpack(element)
+  local b = bulk_of(ref.bulk)
+  if not b or b.over then
+    return nil, b
+  elseif b.status == 'paused' then
+    call('RPUSH', b.key .. ':held', element)
+    return nil, b
+  end
+  ref.b = b
+  if ref.mark == '+' then
+    local left, n = {}, 0
+    for lead in string.gmatch(ref.leads, '[^%z]+') do
+      if call('HEXISTS', ledger_of(b, lead), lead) == 0 then
+        n = n + 1
+        left[n] = lead .. '\0'
+      end
+    end
+    ref.rest, ref.left = table.concat(left), n
+  else
+    ref.rest, ref.left = ref.leads, ref.n
+  end
+  return ref.left > 0 and ref or nil, b
+end
+
+-- The first n (or all) of an open element.
+local function ref_cut(ref, n)
+  local cut = { b = ref.b, mark = ref.mark, attempts = ref.attempts, n = ref.left, leads = ref.rest }
+  if n < ref.left then
+    local at = 0
+    for _ = 1, n do
+      at = string.find(ref.rest, '\0', at + 1, true)
+    end
+    cut.n, cut.leads = n, string.sub(ref.rest, 1, at)
+    ref.rest = string.sub(ref.rest, at + 1)
+  end
+  ref.left = ref.left - cut.n
+  return cut
+end
+
+local opened = {} -- by priority: the element being cut, of the sender being served
+local looked = 0  -- elements popped for that sender
+local turned = 0  -- those of them that were references
+
+-- Takes n of an open element (or all there are) as an entry; returns how many.
+local function take_refs(ids, priority, ref, n)
+  if n == 0 then -- never met, as long as `_extra` is true
+    opened[priority] = ref
+    return 0
+  end
+  local cut = ref_cut(ref, n)
+  ids[#ids + 1] = cut
+  opened[priority] = ref.left > 0 and ref or nil
+  return cut.n
+end
+
+-- Adds up to `count` messages of a queue to ids; returns how many they are. Where elements of many
+-- wait they are popped one by one.
+local function take(ids, sender, priority, count, many)
+  local got, empty, key = 0, false, ready_key(sender, priority)
+  while got < count and turned < LOOK_MAX do
+    if opened[priority] then
+      got = got + take_refs(ids, priority, opened[priority], count - got)
+    elseif empty then
+      break
+    else
+      local asked = many and 1 or count - got
+      local popped = tell('LPOP', key, asked) or {}
+      looked, empty = looked + #popped, #popped < asked
+      for k, id in ipairs(popped) do
+        if not is_ref(id) then
+          ids[#ids + 1] = id
+          got = got + 1
+        elseif opened[priority] then
+          call('LPUSH', key, unpack(popped, k)) -- never met, as long as `_extra` is true
+          break
+        else
+          local ref, b = ref_open(id)
+          turned = turned + 1
+          refs_count(sender, b, -ref_unpack(id).n, -1)
+          if ref then
+            got = got + take_refs(ids, priority, ref, count - got)
+          end
+        end
       end
     end
   end
-  from(1, n - low - normal)
-  from(2, normal + (n - low - normal - #ids))
-  from(3, n - #ids)
-  from(2, n - #ids)
-  from(1, n - #ids)
+  return got
+end
+
+-- What is left of open elements goes back to the head of its queue.
+local function close_refs(sender)
+  for priority, ref in pairs(opened) do
+    call('LPUSH', ready_key(sender, priority), ref_pack(ref.mark, ref.b.id, ref.attempts,
+      int(ref.left), ref.rest))
+    refs_count(sender, ref.b, ref.left, 1)
+    opened[priority] = nil
+  end
+end
+
+-- Ids by priority: of 20 sends at least one is low and three are normal, if there are any.
+local function pop(sender, n, served, many)
+  local low = math.floor((served + n) / 20) - math.floor(served / 20)
+  local normal = math.floor((served + n) / 5) - math.floor(served / 5) - low
+  local ids = {}
+  local left = n - take(ids, sender, 1, n - low - normal, many)
+  left = left - take(ids, sender, 2, left - low, many)
+  left = left - take(ids, sender, 3, left, many)
+  left = left - take(ids, sender, 2, left, many)
+  take(ids, sender, 1, left, many)
   return ids
 end
 
@@ -177,13 +278,70 @@ local function buckets_of(s)
   return list
 end
 
+-- Slices of bulks, gathered while a sender is served: one lease and one answer for many.
+local slices = {}
+
+local function add_refs(cut, at)
+  local last = slices[#slices]
+  if not last or last.b ~= cut.b or last.attempts ~= cut.attempts then
+    last = { b = cut.b, attempts = cut.attempts, n = 0, leads = {}, slots = {} }
+    slices[#slices + 1] = last
+  end
+  last.n = last.n + cut.n
+  last.leads[#last.leads + 1] = cut.leads
+  last.slots[#last.slots + 1] = int(at)
+end
+
+local function lease_slices(sender, flag, ignore_suppressed)
+  for i, slice in ipairs(slices) do
+    local b, n = slice.b, #out
+    local leads, attempts = table.concat(slice.leads), int(slice.attempts + 1)
+    local fence = int(now_us + i) -- among one worker's; the next call is later
+    call('HSET', P .. 'refs:' .. W, fence, sender .. '\0' .. b.priority .. '\0' .. b.id .. '\0'
+      .. attempts .. '\0' .. now_iso .. '\0' .. leads, fence .. '.', string.rep('1', slice.n))
+    b.sending = b.sending + slice.n
+    b.dirty = true
+    local wants = b.more and b.ready < b.low
+    if wants then
+      tell('ZADD', P .. 'expand', int(now_us), b.id)
+    end
+    out[n + 1] = fence .. ' ' .. attempts .. ' ' .. (flag == 'c' and table.concat(slice.slots, ',')
+      or int(now_us)) .. ' ' .. flag .. ' @' .. ((any_suppressed and ignore_suppressed ~= '1')
+      and 's' or '-') .. (wants and 'w' or '-') .. b.id
+    out[n + 2] = leads
+  end
+  slices = {}
+end
+
+-- Takes the tokens of n recipients of a bulk; n is 1 where a rate or own buckets apply. Returns
+-- false and when to look again where those of its channel or tenant are not free. A recipient's
+-- units and its own rate are not known here: its address is looked up later.
+local function admit_refs(s, list, ref, at)
+  local own = list.own and own_buckets(s[6], ref.b.channel, ref.b.tenant) or {}
+  if #own > 0 then
+    local free, later = own_time(own, 1, at, true, now_us + horizon)
+    if not free or free > now_us + horizon then
+      return false, later or free - horizon
+    end
+    at = free
+    spend(own, at, 1)
+  end
+  for _ = 1, ref.n do
+    spend(list, at, 1)
+    occupy(list)
+  end
+  add_refs(ref, at)
+  return true
+end
+
 local FIELDS = { 'status', '_fence', 'attempts', '_units' }
 local OWN_FIELDS = { 'status', '_fence', 'attempts', '_units', 'channel', 'recipient', '_tenant',
   '_lined' }
 
 -- Leases up to n messages; returns how many, and when and why no more go, if that is so.
 local function send(sender, s, list, n)
-  local served, sent, looked = tonumber(s[4] or '0'), 0, 0
+  local served, sent, many = tonumber(s[4] or '0'), 0, tonumber(s[8] or '0') > 0
+  looked, turned = 0, 0
   local single, look_max = list.rated or list.units or list.own, list.own and LINE_MAX or LOOK_MAX
   local fields = list.own and OWN_FIELDS or FIELDS
   while sent < n and looked < look_max do
@@ -192,14 +350,21 @@ local function send(sender, s, list, n)
       return sent, at - horizon, 'throttled'
     end
     -- Without a rate all are popped at once, else one per slot.
-    local ids = pop(sender, single and 1 or n - sent, served + sent)
+    local ids = pop(sender, single and 1 or n - sent, served + sent, many)
     if #ids == 0 then
       break
     end
-    looked = looked + #ids
     for _, id in ipairs(ids) do
-      local m = tell('HMGET', P .. 'message:' .. id, unpack(fields))
-      if m[1] == 'queued' then
+      local ref = type(id) == 'table' and id
+      local m = ref and {} or tell('HMGET', P .. 'message:' .. id, unpack(fields))
+      if ref then
+        local done, later = admit_refs(s, list, ref, at)
+        if not done then
+          refs_push('LPUSH', ref.b, ref.mark, ref.attempts, ref.n, ref.leads)
+          return sent, later, 'throttled'
+        end
+        sent = sent + ref.n
+      elseif m[1] == 'queued' then
         local done, later, why = admit(sender, s, list, id, m, at)
         if later then
           unpop(sender, id)
@@ -229,6 +394,8 @@ local function serve(sender, s)
     end
   end
   local sent, later, why = send(sender, s, list, n)
+  close_refs(sender)
+  lease_slices(sender, (list.rated or list.own) and 'c' or '-', s[3])
   if later then
     state, next_us = why, later
   end
@@ -238,7 +405,7 @@ local function serve(sender, s)
   if sent > 0 then
     call('HINCRBY', P .. 'sender:' .. sender, '_served', sent)
   end
-  local left = waiting(sender)
+  local left = waiting(sender) + (extras[sender] or 0)
   if left == 0 then
     return nil, 'ok', 0
   end
@@ -272,7 +439,7 @@ for position, sender in ipairs(due) do
     break
   end
   local s = tell('HMGET', P .. 'sender:' .. sender, '_buckets', 'state', '_ignore_suppressed',
-    '_served', '_shown', '_by', '_pair')
+    '_served', '_shown', '_by', '_pair', '_extra')
   if not s[1] then
     -- Nobody has configured it (Redis was emptied, or its sender was taken out): ask.
     unknown[#unknown + 1] = sender
@@ -297,6 +464,7 @@ for i = 1, #leased, 1000 do
   call('SADD', P .. 'lease:' .. W, unpack(leased, i, math.min(i + 999, #leased)))
 end
 
+bulks_write()
 local next_us = next_due()
 if next_us > 0 and next_us <= now_us + 1000 and want <= 0 then
   -- More is due than this worker has room for: another one may come.

@@ -74,14 +74,18 @@ local function put(verb, queue, ids)
     return
   end
   for _, id in ipairs(ids) do
-    call('HSET', P .. 'message:' .. id, 'status', 'scheduled', 'next_attempt_at', iso(now + 60000))
+    if not string.find(id, '^[*+]') then -- else references of a bulk
+      call('HSET', P .. 'message:' .. id, 'status', 'scheduled', 'next_attempt_at',
+        iso(now + 60000))
+    end
     call('ZADD', P .. 'delayed', int(now + 60000), id)
   end
 end
 
--- How many messages of a sender wait for their turn.
+-- How many messages of a sender wait for their turn; of a bulk many in one element (refs.lua).
 local function waiting(sender)
-  local n = 0
+  local extra = tell('HGET', P .. 'sender:' .. sender, '_extra')
+  local n = type(extra) == 'string' and tonumber(extra) or 0
   for priority = 1, 3 do
     local len = tell('LLEN', ready_key(sender, priority))
     n = n + (type(len) == 'number' and len or 0)

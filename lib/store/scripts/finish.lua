@@ -1,9 +1,14 @@
 -- finish: records the outcomes of attempts. Statistics move exactly when a state moves.
--- After buckets.lua.
+-- After buckets.lua, refs.lua.
 -- ARGV: 4 retention ms, 5 reply ms, 6 stats retention ms, 7 timeline cap, 8 keep content 0|1,
 -- 9 count, then per outcome:
 --   kind id fence sender delay_ms refund answer reply_queue stats_provider stats_channel contact
 --   deal field_count field value ...
+--   Then the count of groups of bulk recipients, and per group: bulk slice sender provider channel
+--   count, and per recipient, shard being the ledger's:
+--   's' place lead shard "<attempts> <provider message id>"
+--   'f' place lead shard "<attempts> <error code>" refund error_code
+--   any other kind, place lead refund delay_ms error_message
 -- kind: 's' sent, 'f' failed, 'r' retry after delay_ms, 'w' wait delay_ms without counting the
 -- attempt (the recipient is throttled), 't' the sender is throttled for delay_ms (attempt not
 -- counted), 'b' the sender's credentials were refused (attempt not counted), 'x' released unsent
@@ -13,7 +18,8 @@
 -- The fence is the lease's number on the message, not the lease itself: a late "sent" is true
 -- evidence and is taken even after the lease was lost, as long as nobody else leased the message
 -- since. Everything else counts only while the message is still in this lease. Running twice finds
--- another status and changes nothing.
+-- another status and changes nothing. A bulk recipient's fence is its place in the slice, and that
+-- its ledger is written once.
 allow_oom()
 check_types()
 local retention, reply_ms, stats_ms = ARGV[4], ARGV[5], ARGV[6]
@@ -176,6 +182,150 @@ for _ = 1, tonumber(ARGV[9]) do
   end
   i = i + 13 + fields
 end
+
+-- Bulk recipients that were not sent: back to the head of their queue, or later; those whose bulk
+-- was cancelled are cancelled.
+local function unsent(b, kind, lead, delay, attempts, back)
+  b.sending = b.sending - 1
+  b.dirty = true
+  if b.over then
+    b.queued, b.cancelled = b.queued - 1, b.cancelled + 1
+  elseif kind == 'r' or kind == 'w' then
+    call('ZADD', P .. 'delayed', int(now + delay), ref_pack('*', b.id,
+      kind == 'r' and attempts or int(math.max(0, attempts - 1)), '1', lead .. '\0'))
+  else
+    back[#back + 1] = lead .. '\0'
+  end
+end
+
+local stamp = { s = 'sent ' .. int(now) .. ' ', f = 'failed ' .. int(now) .. ' ' }
+
+-- Bulk recipients that became final. `mine`: they still were in this slice; what is late counts if
+-- it was sent and nothing else was recorded.
+local function ended(b, kind, lead, shard, line, mine)
+  if mine then
+    b.sending = b.sending - 1
+    b.dirty = true
+  elseif kind == 'f' then
+    return false
+  end
+  if tell('HSETNX', b.key .. ':ledger:' .. shard, lead, stamp[kind] .. line) == 0 then
+    return false
+  end
+  if b.over and not mine then
+    b.cancelled = b.cancelled - 1
+  else
+    b.queued = b.queued - 1
+  end
+  if kind == 's' then
+    b.sent = b.sent + 1
+  else
+    b.failed = b.failed + 1
+  end
+  b.dirty = true
+  return true
+end
+
+-- A slice as it is leased: the attempt's number, since when, and its places; none if it is not
+-- this worker's any more.
+local function slice_of(number)
+  local v = call('HMGET', P .. 'refs:' .. W, number, number .. '.')
+  local slice = { number = number, places = v[2], back = {}, freed = 0, refunds = 0 }
+  if v[1] then
+    local sender, attempts, at = string.match(v[1], '^([^%z]*)%z[^%z]*%z[^%z]*%z(%d+)%z([^%z]*)')
+    slice.sender, slice.attempts, slice.leased_at = sender, tonumber(attempts), at
+  end
+  return slice
+end
+
+local function write_slice(slice, b, sender)
+  local refs, number = P .. 'refs:' .. W, slice.number
+  if slice.freed == 0 then
+    return
+  end
+  if #slice.back > 0 then
+    refs_push('LPUSH', b, '*', math.max(0, slice.attempts - 1), #slice.back,
+      table.concat(slice.back))
+  end
+  if string.find(slice.places, '[12]') then
+    call('HSET', refs, number .. '.', slice.places)
+  else
+    call('HDEL', refs, number, number .. '.')
+  end
+  local refunds = {}
+  for k = 1, slice.refunds do
+    refunds[k] = { leased_at = slice.leased_at, units = 1, channel = b and b.channel,
+      tenant = b and b.tenant }
+  end
+  give_back(sender, slice.freed, refunds)
+end
+
+-- One recipient, at ARGV[i]; returns how many arguments it has.
+local function recipient(i, slice, b, sender, sum)
+  local kind, place, lead = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+  local mine = slice.places and string.byte(slice.places, place) ~= 48
+  local final = kind == 's' or kind == 'f'
+  local good = b and mine
+  if final then
+    good = b and ended(b, kind, lead, ARGV[i + 3], ARGV[i + 4], mine)
+  elseif good then
+    unsent(b, kind, lead, tonumber(ARGV[i + 4]), slice.attempts, slice.back)
+    if kind == 't' then
+      park(sender, tonumber(ARGV[i + 4]))
+    elseif kind == 'b' then
+      break_sender(sender, ARGV[i + 5])
+    end
+  end
+  if good and kind == 's' then
+    sum.sent = sum.sent + 1
+  elseif good and kind == 'f' then
+    local code = ARGV[i + 6]
+    sum.failed = sum.failed + 1
+    sum.who[#sum.who + 1] = lead .. ' ' .. code
+    b.errors[code] = (b.errors[code] or 0) + 1
+  end
+  if mine then
+    local refund = kind ~= 's' and ARGV[i + (final and 5 or 3)] == '1'
+    slice.places = string.sub(slice.places, 1, place - 1) .. '0'
+      .. string.sub(slice.places, place + 1)
+    slice.freed = slice.freed + 1
+    slice.refunds = slice.refunds + (refund and 1 or 0)
+  end
+  recorded, stale = recorded + (good and 1 or 0), stale + (good and 0 or 1)
+  return kind == 's' and 5 or kind == 'f' and 7 or 6
+end
+
+-- One group, at ARGV[i]; returns the index after it.
+local function group(i)
+  local b, sender, count = bulk_of(ARGV[i]), ARGV[i + 2], tonumber(ARGV[i + 5])
+  local slice, sum = slice_of(ARGV[i + 1]), { sent = 0, failed = 0, who = {} }
+  sender = slice.sender or sender -- which a bulk that cannot be read does not tell
+  local scopes = { 'provider:' .. ARGV[i + 3], 'channel:' .. ARGV[i + 4], 'sender:' .. sender }
+  i = i + 6
+  for _ = 1, count do
+    i = i + recipient(i, slice, b, sender, sum)
+  end
+  write_slice(slice, b, sender)
+  for _, scope in ipairs(scopes) do
+    for _, word in ipairs({ 'sent', 'failed' }) do
+      if sum[word] > 0 then
+        stats[scope .. ':' .. word] = (stats[scope .. ':' .. word] or 0) + sum[word]
+      end
+    end
+  end
+  if sum.sent + sum.failed > 0 then
+    event(true, 'bulk.progress', 'id', b.id, 'sent', int(sum.sent), 'failed', int(sum.failed),
+      'failed_leads', table.concat(sum.who, ' '))
+  end
+  return i
+end
+
+local groups = tonumber(ARGV[i])
+i = i + 1
+for _ = 1, groups do
+  i = group(i)
+end
+bulks_write(retention, reply_ms)
 
 -- The places and units of those that still were this worker's leases.
 local lease = P .. 'lease:' .. W

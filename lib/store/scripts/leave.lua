@@ -3,7 +3,7 @@
 -- did not wait for - must be found by others: then its lease ends now, and the next recover brings
 -- them back. Forgotten, it would leave them `sending` for good.
 local workers = P .. 'workers'
-if call('EXISTS', P .. 'lease:' .. W, P .. 'claimed:' .. W) == 0 then
+if call('EXISTS', P .. 'lease:' .. W, P .. 'refs:' .. W, P .. 'claimed:' .. W) == 0 then
   call('ZREM', workers, W)
 else
   call('ZADD', workers, 'XX', 0, W)

@@ -1,11 +1,13 @@
 -- recover: renews this worker's lease, and brings back what dead workers held. Any worker runs it.
--- After buckets.lua.
+-- After buckets.lua, refs.lua.
 -- ARGV: 4 lease ms, 5 worker name, 6 'new' (register) | 'beat', 7 earlier identities of this very
 -- process to retire, separated by spaces, 8 how many leases to keep from them, then id and fence of
 -- each; then the count of worker fields and field value ...; then retention ms of rejected and of
 -- dead, and how many workers' deaths are too many for a raw job.
 -- Returns {'ok', now_us, next_us, recovered jobs, recovered messages, adopted: id fence attempts
--- packed ...} or {'fenced'}: another worker declared this one dead; take a new identity.
+-- packed ...} or {'fenced'}: another worker declared this one dead; take a new identity. Of a bulk's
+-- recipient the id to keep is "<slice>:<place>"; one adopted is '@<bulk>', its slice, the attempts,
+-- "<place>:<lead>".
 --
 -- A message whose `uncertain` is `fail` and which carries a start mark was perhaps sent: its lease
 -- moves to this worker, which records it as outcome_unknown like any other failure (the answer's
@@ -39,6 +41,12 @@ local FORGET_MAX = 1000
 
 local jobs, messages, adopted = 0, 0, {}
 
+local function adopt(...)
+  for k = 1, 4 do
+    adopted[#adopted + 1] = select(k, ...)
+  end
+end
+
 -- What a lease of a dead worker becomes. `unsent` = its owner says that it never started.
 local function bring_back(id, unsent)
   local key = P .. 'message:' .. id
@@ -53,10 +61,8 @@ local function bring_back(id, unsent)
   messages = messages + 1
   if not unsent and m[5] == 'fail' and m[6] and m[6] == m[7] then
     call('SADD', P .. 'lease:' .. W, id)
-    local n = #adopted
-    adopted[n + 1], adopted[n + 2], adopted[n + 3] = id, m[7], m[4]
     local packed = tell('GET', P .. 'content:' .. id)
-    adopted[n + 4] = type(packed) == 'string' and packed or ''
+    adopt(id, m[7], m[4], type(packed) == 'string' and packed or '')
     return
   end
   give_back(m[2], 1, unsent and { { leased_at = m[8], units = tonumber(m[9] or '1'),
@@ -64,13 +70,77 @@ local function bring_back(id, unsent)
   release(id, m[2], m[3], m[4], not unsent)
 end
 
--- Takes up to n leases from a worker; true when none is left.
+-- References of one slice go back to the head of their queue; of a cancelled bulk nothing does.
+local function refs_back(b, sender, slice, n, leads, unsent)
+  messages = messages + n
+  local refunds = {}
+  for k = 1, unsent and n or 0 do
+    refunds[k] = { leased_at = slice.at, units = 1, channel = b and b.channel,
+      tenant = b and b.tenant }
+  end
+  give_back(sender, n, refunds)
+  if not b then
+    return
+  end
+  b.sending, b.dirty = b.sending - n, true
+  if b.over then
+    b.queued, b.cancelled = b.queued - n, b.cancelled + n
+  else
+    refs_push('LPUSH', b, unsent and '*' or '+', unsent and math.max(0, slice.attempts - 1)
+      or slice.attempts, n, leads)
+  end
+end
+
+-- The same as bring_back for a slice of a bulk. What this worker still has an attempt for, or has
+-- to record, becomes a slice of its own under the same number.
+local function bring_back_slice(worker, number, unsent)
+  local key = P .. 'refs:' .. worker
+  local v = call('HMGET', key, number, number .. '.')
+  local sender, bulk, attempts, at, leads = string.match(v[1] or '',
+    '^([^%z]*)%z[^%z]*%z([^%z]*)%z(%d+)%z([^%z]*)%z(.*)$')
+  call('HDEL', key, number, number .. '.')
+  if not leads or not v[2] then
+    return
+  end
+  local kept, back, place = {}, {}, 0
+  for lead in string.gmatch(leads, '([^%z]*)%z') do
+    place = place + 1
+    local state = string.sub(v[2], place, place)
+    kept[place] = '0'
+    if state ~= '0' and keep[number .. ':' .. place] then
+      kept[place] = state
+    elseif state == '2' and not unsent then
+      kept[place] = state
+      messages = messages + 1
+      adopt('@' .. bulk, number, attempts, place .. ':' .. lead)
+    elseif state ~= '0' then
+      back[#back + 1] = lead .. '\0'
+    end
+  end
+  kept = table.concat(kept)
+  if string.find(kept, '[12]') then
+    call('HSET', P .. 'refs:' .. W, number, v[1], number .. '.', kept)
+  end
+  if #back > 0 then
+    refs_back(bulk_of(bulk), sender, { attempts = tonumber(attempts), at = at }, #back,
+      table.concat(back), unsent)
+  end
+end
+
+-- Takes up to n leases from a worker, and some slices of bulks; true when none is left.
 local function drain(worker, n)
-  local key = P .. 'lease:' .. worker
+  local key, refs = P .. 'lease:' .. worker, P .. 'refs:' .. worker
   for _, id in ipairs(call('SPOP', key, n)) do
     bring_back(id, false)
   end
-  return call('EXISTS', key) == 0
+  local left = 16
+  for _, field in ipairs(call('HKEYS', refs)) do
+    if left > 0 and not string.find(field, '.', 1, true) then
+      bring_back_slice(worker, field, false)
+      left = left - 1
+    end
+  end
+  return call('EXISTS', key, refs) == 0
 end
 
 -- Puts a worker's claimed batch back, and forgets the worker when nothing of it is left. Until then
@@ -99,6 +169,11 @@ local function retire(old)
     end
   end
   call('DEL', key)
+  for _, field in ipairs(call('HKEYS', P .. 'refs:' .. old)) do
+    if not string.find(field, '.', 1, true) then
+      bring_back_slice(old, field, true)
+    end
+  end
   bury(old, true, false)
 end
 
@@ -170,6 +245,7 @@ local old = tell('ZRANGEBYSCORE', P .. 'dead', '-inf', int(now - dead_ms), 'LIMI
 if #old > 0 then
   call('ZREM', P .. 'dead', unpack(old))
 end
+bulks_write()
 if jobs + messages > 0 then
   call('PUBLISH', P .. 'bell', 'recovered')
 end

@@ -85,6 +85,18 @@ static inline void on_settled(struct attempt *t, void *arg)
     count_one(s);
 }
 
+static inline void on_slice(const struct store_claimed *c, void *arg)
+{
+    (void)arg;
+    fail_msg("a slice of %s: there is no bulk here", c->bulk);
+}
+
+static inline unsigned on_rendering(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
 static inline void on_unknown_senders(void *arg)
 {
     struct stage *s = arg;
@@ -122,6 +134,8 @@ static inline int setup(void **state)
                                      .prepare = on_prepare,
                                      .release = on_release,
                                      .settled = on_settled,
+                                     .slice = on_slice,
+                                     .rendering = on_rendering,
                                      .unknown_senders = on_unknown_senders,
                                      .problem = on_problem,
                                      .arg = s};

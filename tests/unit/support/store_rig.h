@@ -64,10 +64,11 @@ static inline void on_worker_state(bool up, const char *why, void *arg)
     loop_stop(w->rig->loop);
 }
 
-static inline void on_worker_bell(void *arg)
+static inline void on_worker_bell(bool is_bulk, void *arg)
 {
     struct worker *w = arg;
 
+    (void)is_bulk;
     if (++w->bells == w->wait_bells)
         loop_stop(w->rig->loop);
 }

@@ -1,0 +1,264 @@
+/* Bulks: the expand call, the recipients' part of finish, and plain reads. */
+#include "store_bulk.h"
+
+#include "keys.h"
+#include "store_impl.h"
+#include "text.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CB(f) ((void (*)(void))(f))
+
+/* --- expand --- */
+
+static void deliver_expand(struct store *s, struct store_call *call, enum store_status st,
+                           const struct redisReply *r)
+{
+    store_expand_cb cb = (store_expand_cb)call->cb;
+    const struct store_wanted w = {
+        .next_us = reply_int(reply_at(r, 1), 0),
+        .bulk = reply_str(reply_at(r, 2), NULL),
+        .cursor = reply_str(reply_at(r, 3), NULL),
+    };
+
+    (void)s;
+    cb(st, &w, call->arg);
+}
+
+static void add_page(struct store *s, const struct store_page *p)
+{
+    args_str(s, p->bulk);
+    args_str(s, p->cursor);
+    args_str(s, p->next);
+    args_int(s, p->size);
+    args_int(s, p->looked_at);
+    args_str(s, p->why);
+    args_int(s, (int64_t)p->count);
+    for (size_t i = 0; i < p->count; i++) {
+        args_int(s, (int64_t)p->marks[i]);
+        args_str(s, p->leads[i]);
+    }
+}
+
+enum sq_err store_expand(struct store *s, unsigned ready, unsigned chunk,
+                         const struct store_page *page, store_expand_cb cb, void *arg)
+{
+    args_begin(s, SCRIPT_EXPAND);
+    args_int(s, ready);
+    args_int(s, chunk);
+    args_int(s, s->settings.retention_ms);
+    args_int(s, s->settings.reply_ms);
+    if (page != NULL)
+        add_page(s, page);
+    else
+        args_str(s, "");
+    return args_send(s, SCRIPT_EXPAND, deliver_expand, CB(cb), arg);
+}
+
+/* --- finish --- */
+
+static void add_ref(struct store *s, const struct store_finish *f)
+{
+    const char *code = f->field_count > 0 ? f->fields[0].value : "";
+    const char kind[2] = {(char)f->kind, '\0'};
+
+    args_strn(s, arena_strdup(&s->args.numbers, kind), 1);
+    args_int(s, f->place);
+    args_str(s, f->lead);
+    if (f->kind == FINISH_SENT || f->kind == FINISH_FAILED) {
+        args_int(s, f->shard);
+        args_str(s, arena_printf(&s->args.numbers, "%u %s", f->attempts, code));
+    }
+    if (f->kind == FINISH_SENT)
+        return;
+    args_strn(s, f->refund ? "1" : "0", 1);
+    if (f->kind == FINISH_FAILED) {
+        args_str(s, code);
+        return;
+    }
+    args_int(s, f->delay_ms);
+    args_str(s, f->field_count > 1 ? f->fields[1].value : "");
+}
+
+static bool is_same(const struct store_finish *a, const struct store_finish *b)
+{
+    return b->bulk != NULL && a->fence == b->fence && strcmp(a->bulk, b->bulk) == 0;
+}
+
+/* True if an earlier item has opened this one's group. */
+static bool is_grouped(const struct store_finish *items, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (is_same(&items[i], &items[k]))
+            return true;
+    return false;
+}
+
+static void add_group(struct store *s, const struct store_finish *items, size_t first, size_t count)
+{
+    const struct store_finish *f = &items[first];
+    size_t n = 0;
+
+    for (size_t i = first; i < count; i++)
+        n += is_same(f, &items[i]);
+    args_str(s, f->bulk);
+    args_int(s, f->fence);
+    args_str(s, f->sender);
+    args_str(s, f->provider);
+    args_str(s, f->channel);
+    args_int(s, (int64_t)n);
+    for (size_t i = first; i < count; i++)
+        if (is_same(f, &items[i]))
+            add_ref(s, &items[i]);
+}
+
+void args_refs(struct store *s, const struct store_finish *items, size_t count)
+{
+    int64_t groups = 0;
+
+    for (size_t i = 0; i < count; i++)
+        groups += items[i].bulk != NULL && !is_grouped(items, i);
+    args_int(s, groups);
+    for (size_t i = 0; groups > 0 && i < count; i++)
+        if (items[i].bulk != NULL && !is_grouped(items, i))
+            add_group(s, items, i, count);
+}
+
+/* --- plain reads --- */
+
+/* One command whose answer is awaited. */
+struct reading {
+    struct store *store;
+    void (*cb)(void);
+    void *arg;
+    enum store_status st;
+    size_t count;
+};
+
+static struct reading *reading_new(struct store *s, void (*cb)(void), void *arg)
+{
+    struct reading *r = mem_zalloc(sizeof(*r));
+
+    r->store = s;
+    r->cb = cb;
+    r->arg = arg;
+    return r;
+}
+
+static enum store_status status_of(struct reading *r, const struct redisReply *reply)
+{
+    r->st = reply == NULL ? STORE_LOST : reply_is_error(reply) ? STORE_ERROR : STORE_OK;
+    if (r->st == STORE_ERROR)
+        snprintf(r->store->error, sizeof(r->store->error), "%s", reply_error(reply));
+    return r->st;
+}
+
+static void on_bulk(struct redisReply *reply, void *arg)
+{
+    struct reading *r = arg;
+    struct store_bulk b = {NULL};
+
+    if (status_of(r, reply) == STORE_OK) {
+        b.content = reply_str(reply_at(reply, 0), &b.content_len);
+        b.selection = reply_str(reply_at(reply, 1), &b.selection_len);
+        b.shards = (unsigned)reply_int(reply_at(reply, 2), 0);
+    }
+    ((store_bulk_cb)r->cb)(r->st, &b, r->arg);
+    free(r);
+}
+
+/* One read of NS:bulk:<id>:<part>. */
+static enum sq_err read_part(struct reading *r, const char *id, const char *part,
+                             redis_reply_cb on_reply, int argc, const char **argv)
+{
+    struct buf key = {0};
+    size_t lens[5];
+    enum sq_err err;
+
+    key_make(&key, r->store->ns, KEY_BULK, id);
+    buf_adds(&key, part);
+    argv[1] = buf_str(&key);
+    for (int i = 0; i < argc; i++)
+        lens[i] = strlen(argv[i]);
+    err = redis_link_command(r->store->link, on_reply, r, argc, argv, lens);
+    buf_free(&key);
+    if (err != SQ_OK)
+        free(r);
+    return err;
+}
+
+enum sq_err store_bulk_get(struct store *s, const char *id, store_bulk_cb cb, void *arg)
+{
+    const char *argv[] = {"HMGET", NULL, "content", "selection", "shards"};
+
+    if (!store_is_up(s))
+        return SQ_ERR_STATE;
+    return read_part(reading_new(s, CB(cb), arg), id, ":content", on_bulk, 5, argv);
+}
+
+static void on_ids(struct redisReply *reply, void *arg)
+{
+    struct reading *r = arg;
+    size_t len = 0;
+    const char *ids = status_of(r, reply) == STORE_OK ? reply_str(reply, &len) : NULL;
+
+    ((store_ids_cb)r->cb)(r->st, ids, ids != NULL ? len : 0, r->arg);
+    free(r);
+}
+
+enum sq_err store_bulk_ids(struct store *s, const char *id, int64_t page, store_ids_cb cb,
+                           void *arg)
+{
+    char number[24];
+    const char *argv[] = {"LINDEX", NULL, number};
+
+    if (!store_is_up(s))
+        return SQ_ERR_STATE;
+    snprintf(number, sizeof(number), "%lld", (long long)page);
+    return read_part(reading_new(s, CB(cb), arg), id, ":ids", on_ids, 3, argv);
+}
+
+static void on_suppressed(struct redisReply *reply, void *arg)
+{
+    struct reading *r = arg;
+    bool *out = mem_zalloc(r->count * sizeof(*out));
+
+    if (status_of(r, reply) == STORE_OK)
+        for (size_t i = 0; i < r->count; i++)
+            out[i] = reply_int(reply_at(reply, i), 0) == 1;
+    ((store_suppressed_cb)r->cb)(r->st, out, r->arg);
+    free(out);
+    free(r);
+}
+
+enum sq_err store_suppressed(struct store *s, enum channel channel, const char *const *recipients,
+                             size_t count, store_suppressed_cb cb, void *arg)
+{
+    struct reading *r;
+    struct buf key = {0};
+    const char **argv;
+    size_t *lens;
+    enum sq_err err;
+
+    if (!store_is_up(s))
+        return SQ_ERR_STATE;
+    r = reading_new(s, CB(cb), arg);
+    r->count = count;
+    key_make(&key, s->ns, KEY_SUPPRESSED, channel_name(channel));
+    argv = mem_alloc((count + 2) * sizeof(*argv));
+    lens = mem_alloc((count + 2) * sizeof(*lens));
+    argv[0] = "SMISMEMBER";
+    argv[1] = buf_str(&key);
+    for (size_t i = 0; i < count; i++)
+        argv[2 + i] = recipients[i];
+    for (size_t i = 0; i < count + 2; i++)
+        lens[i] = strlen(argv[i]);
+    err = redis_link_command(s->link, on_suppressed, r, (int)count + 2, argv, lens);
+    buf_free(&key);
+    free(argv);
+    free(lens);
+    if (err != SQ_OK)
+        free(r);
+    return err;
+}
