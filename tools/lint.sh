@@ -20,7 +20,7 @@ mapfile -t sources < <(git ls-files --cached --others --exclude-standard -- '*.c
 mapfile -t headers < <(git ls-files --cached --others --exclude-standard -- '*.h')
 mapfile -t scripts < <(
     git ls-files --cached --others --exclude-standard -- '*.sh'
-    printf '%s\n' run .ci/run
+    printf '%s\n' run .ci/run packaging/postinst packaging/prerm packaging/postrm
 )
 
 # Only what the dev build compiles: clang-tidy needs the compile commands.
