@@ -45,13 +45,15 @@ static double per_second(int64_t now, int64_t before, int64_t ms)
 static void head(struct top *t)
 {
     struct ctl *c = t->ctl;
-    int64_t now = ctl_now_ms(c), ms = now - t->last.at_ms;
+    int64_t now = ctl_now_ms(c), ms = now - t->last.at_ms, jobs = 0;
     struct ctl_depths d;
     struct ctl_day day;
     double sent, failed;
     char at[TIME_TEXT];
 
     ctl_read_depths(c, &d);
+    for (int p = 0; p < PRIORITY_COUNT; p++)
+        jobs += d.jobs[p];
     ctl_read_day(c, now, &day);
     /* The first look has nothing to compare with; a new day begins at nothing. */
     if (!text_eq(day.day, t->last.day))
@@ -65,8 +67,7 @@ static void head(struct top *t)
     buf_addf(&c->out, "sent %.1f/s  failed %.1f/s  today %lld sent, %lld failed\n", sent, failed,
              (long long)day.total.sent, (long long)day.total.failed);
     buf_addf(&c->out, "jobs %lld  in flight %lld  delayed %lld  dead %lld  rejected %lld\n\n",
-             (long long)(d.jobs[PRIORITY_HIGH] + d.jobs[PRIORITY_NORMAL] + d.jobs[PRIORITY_LOW]),
-             (long long)d.in_flight, (long long)d.delayed,
+             (long long)jobs, (long long)d.in_flight, (long long)d.delayed,
              (long long)ctl_int(c, "ZCARD", ctl_key(c, KEY_DEAD, NULL)),
              (long long)ctl_int(c, "XLEN", ctl_key(c, KEY_REJECTED, NULL)));
 }
