@@ -167,6 +167,8 @@ static void check_retry(const struct reading *r)
 {
     if (r->sender->retry_max_ms < r->sender->retry_base_ms)
         fault(r, "retry.max", "expected no less than retry.base");
+    if (r->sender->breaker_max_ms < r->sender->breaker_pause_ms)
+        fault(r, "breaker.max", "expected no less than breaker.pause");
 }
 
 static void check_from(const struct reading *r)

@@ -223,6 +223,15 @@ static const struct setting sender_settings[] = {
     {"retry.max_age", "24h", .type = SETTING_DURATION, SEND(retry_max_age_ms), .min = MS_SECOND,
      .max = 365 * MS_DAY,
      .help = "A message older than this is not tried again: nobody expects it any more"},
+    {"breaker.errors", "25", .type = SETTING_INT, SEND(breaker_errors), .min = 0, .max = 100000,
+     .help = "So many errors of its provider in a row (no answer, 5xx) stop the sender for a "
+             "while: its messages wait instead of using up their attempts. 0 = never; the "
+             "default is more than a bad minute of one message"},
+    {"breaker.pause", "1s", .type = SETTING_DURATION, SEND(breaker_pause_ms), .min = 1,
+     .max = MS_DAY,
+     .help = "Then one message goes to see; as long as that fails, the pause is doubled"},
+    {"breaker.max", "1m", .type = SETTING_DURATION, SEND(breaker_max_ms), .min = 1, .max = MS_DAY,
+     .help = "Longest pause: the end of an outage is noticed within it"},
     {"timeout", "30s", .type = SETTING_DURATION, SEND(timeout_ms), .min = 1, .max = MS_HOUR,
      .help = "One request, from connecting to the last byte: an answer that takes longer is "
              "rarely coming"},

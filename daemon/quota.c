@@ -193,6 +193,7 @@ struct page {
     char own[SENDERS_PER_CALL][NAME_MAX_LEN];
     char names[SENDERS_PER_CALL][NAMES_MAX_LEN];
     char pairs[SENDERS_PER_CALL][48];
+    char trips[SENDERS_PER_CALL][64];
     size_t bucket_count, sender_count;
 };
 
@@ -262,6 +263,9 @@ static void add_sender(struct page *p, const struct book *book, unsigned index)
     p->limits[i] = own_limit(s, a);
     snprintf(p->own[i], sizeof(p->own[i]), "sender:%s", s->id);
     fill_bucket(book->config, p->own[i], &p->limits[i], &p->buckets[p->bucket_count]);
+    snprintf(p->trips[i], sizeof(p->trips[i]), "%u %lld %lld", s->breaker_errors,
+             (long long)s->breaker_pause_ms, (long long)s->breaker_max_ms);
+    p->buckets[p->bucket_count].trip = p->trips[i];
     set_units(s->provider, &p->buckets[p->bucket_count++]);
     if (a->limited) {
         fill_bucket(book->config, a->name, &a->limit, &p->buckets[p->bucket_count]);

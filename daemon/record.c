@@ -203,6 +203,16 @@ static void fill_ref(const struct attempt *t, struct store_finish *f)
     f->attempts = t->message.attempts;
 }
 
+/* What the attempt says of its provider, whatever becomes of the message. */
+static int health(const struct entry *e)
+{
+    const struct attempt *t = e->attempt;
+
+    if (e->release || t->begun_us == 0)
+        return 0;
+    return t->outcome.kind == OUTCOME_RETRY || t->outcome.kind == OUTCOME_UNKNOWN ? -1 : 1;
+}
+
 static void fill(struct entry *e, struct store_finish *f)
 {
     const struct attempt *t = e->attempt;
@@ -211,6 +221,7 @@ static void fill(struct entry *e, struct store_finish *f)
     *f = (struct store_finish){
         .kind = finish_kind(e),
         .refund = t->refund || e->release,
+        .health = health(e),
         .id = m->id,
         .sender = m->text[MSG_SENDER],
         .provider = provider_name(t),

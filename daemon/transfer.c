@@ -102,6 +102,8 @@ static void judge(struct transfer_stage *s, const struct response *r, struct att
         t->sender->provider->classify(&ctx, r, &t->outcome);
     else
         judge_lost(r, t);
+    if (t->outcome.kind == OUTCOME_SENT && t->outcome.retry_after_ms == 0)
+        t->outcome.retry_after_ms = response_quota_wait(r);
     if (t->outcome.retry_after_ms > s->max_retry_after_ms)
         t->outcome.retry_after_ms = s->max_retry_after_ms;
 }

@@ -77,6 +77,7 @@ void verdict_reach(const struct attempt *t, int64_t now_ms, uint64_t random, str
 
     switch (o->kind) {
     case OUTCOME_SENT:
+        v.delay_ms = o->retry_after_ms;
         break;
     case OUTCOME_AUTH:
         v.kind = VERDICT_BROKEN;

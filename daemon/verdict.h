@@ -5,7 +5,7 @@
 #include "attempt.h"
 
 enum verdict_kind {
-    VERDICT_SENT,
+    VERDICT_SENT, /* delay_ms > 0: the provider's quota is used up, its sender waits */
     VERDICT_FAILED,
     VERDICT_RETRY,     /* after delay_ms */
     VERDICT_WAIT,      /* after delay_ms; the attempt does not count (recipient throttled) */

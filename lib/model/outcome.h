@@ -62,7 +62,8 @@ struct outcome {
     char thread_id[256];
     char cost[32];          /* decimal as the provider gave it, or "" */
     unsigned units;         /* segments or recipients the provider counted; 0 = not told */
-    int64_t retry_after_ms; /* THROTTLED, RETRY: wait at least this long; 0 = not told */
+    int64_t retry_after_ms; /* THROTTLED, RETRY: wait at least this long; SENT: the next one has to
+                               wait so long; 0 = not told */
     enum throttle_scope throttle;
     struct progress next; /* NEXT */
 };

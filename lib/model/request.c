@@ -6,6 +6,10 @@
 #include "timefmt.h"
 #include <string.h>
 
+/* A reset up to a week is a number of seconds, up to the year 9999 a time. */
+#define DELTA_S_MAX 604800
+#define UNIX_S_MAX INT64_C(253402300799)
+
 void request_reset(struct request *r)
 {
     buf_clear(&r->url);
@@ -165,4 +169,27 @@ int64_t response_retry_after(const struct response *r, int64_t max_ms)
     if (wait < 0)
         return 0;
     return wait > max_ms ? max_ms : wait;
+}
+
+int64_t response_quota_wait(const struct response *r)
+{
+    static const char *const names[][2] = {{"X-RateLimit-Remaining", "X-RateLimit-Reset"},
+                                           {"RateLimit-Remaining", "RateLimit-Reset"}};
+    char value[32];
+    int64_t left, reset;
+
+    if (r->head == NULL || strcasestr(r->head, "ratelimit-remaining") == NULL)
+        return 0;
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (!response_header(r, names[i][0], value, sizeof value) || text_to_i64(value, &left) ||
+            left > 0)
+            continue;
+        if (!response_header(r, names[i][1], value, sizeof value) || text_to_i64(value, &reset) ||
+            reset <= 0 || reset > UNIX_S_MAX)
+            continue;
+        if (reset <= DELTA_S_MAX)
+            return reset * 1000;
+        return reset * 1000 > r->now_ms ? reset * 1000 - r->now_ms : 0;
+    }
+    return 0;
 }

@@ -69,5 +69,8 @@ bool response_header(const struct response *r, const char *name, char *ret, size
 /* Retry-After in ms (seconds or HTTP date, RFC 9110 10.2.3), clamped to 0..max_ms; 0 if absent or
  * garbage. */
 int64_t response_retry_after(const struct response *r, int64_t max_ms);
+/* How long the quota that its headers tell of (X-RateLimit-Remaining, RateLimit-Remaining and their
+ * -Reset, in seconds from now or of Unix time) is used up; 0 = it is not, or none is told. */
+int64_t response_quota_wait(const struct response *r);
 
 #endif

@@ -48,6 +48,8 @@ struct sender {
     struct limit account_limit;
     unsigned concurrency; /* in flight over all workers; 0 = no cap */
     unsigned published; /* PUBLISHED_* bits: of these limits, which are the provider's own words */
+    unsigned breaker_errors; /* in a row, after which it pauses; 0 = never */
+    int64_t breaker_pause_ms, breaker_max_ms;
     unsigned retry_attempts;
     int64_t retry_base_ms, retry_max_ms, retry_max_age_ms;
     int64_t timeout_ms;

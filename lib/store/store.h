@@ -104,13 +104,15 @@ void store_unregister(struct store *s);
 /* --- configure --- */
 
 struct store_bucket {
-    const char *name;           /* "sender:<id>", "account:<hash>", "channel:<name>", "tenant:<id>",
-                                   "tenant:*" (tenants without one of their own), "global" */
-    int64_t interval_us;        /* GCRA: between two sends; 0 = no rate */
-    int64_t tolerance_us;       /* GCRA: (burst - 1) intervals; 0 = strict */
-    int64_t day_cap;            /* 0 = none */
-    const char *zone;           /* whose days are counted, or "rolling" */
-    unsigned concurrency;       /* 0 = none */
+    const char *name;     /* "sender:<id>", "account:<hash>", "channel:<name>", "tenant:<id>",
+                             "tenant:*" (tenants without one of their own), "global" */
+    int64_t interval_us;  /* GCRA: between two sends; 0 = no rate */
+    int64_t tolerance_us; /* GCRA: (burst - 1) intervals; 0 = strict */
+    int64_t day_cap;      /* 0 = none */
+    const char *zone;     /* whose days are counted, or "rolling" */
+    unsigned concurrency; /* 0 = none */
+    const char
+        *trip; /* circuit breaker: "<errors in a row> <pause ms> <longest ms>"; NULL = none */
     bool rate_units, day_units; /* counts a message's units, not messages */
 };
 
@@ -233,13 +235,14 @@ enum sq_err store_start(struct store *s, const char *id, int64_t fence, store_st
 /* --- finish --- */
 
 enum store_finish_kind {
-    FINISH_SENT = 's',
+    FINISH_SENT = 's', /* with delay_ms: that was the last of the quota, the sender waits */
     FINISH_FAILED = 'f',
-    FINISH_RETRY = 'r',     /* after delay_ms */
-    FINISH_WAIT = 'w',      /* after delay_ms, the attempt not counted */
-    FINISH_THROTTLED = 't', /* the whole sender waits delay_ms, the attempt not counted */
-    FINISH_BROKEN = 'b',    /* credentials refused: the sender stops, the message waits */
-    FINISH_RELEASE = 'x',   /* back to the head of its queue, unsent, the attempt not counted */
+    FINISH_RETRY = 'r', /* after delay_ms */
+    FINISH_WAIT = 'w',  /* after delay_ms, the attempt not counted; so do others to its recipient */
+    FINISH_THROTTLED =
+        't',              /* the whole sender or account waits delay_ms, the attempt not counted */
+    FINISH_BROKEN = 'b',  /* credentials refused: the sender stops, the message waits */
+    FINISH_RELEASE = 'x', /* back to the head of its queue, unsent, the attempt not counted */
 };
 
 #define STORE_FINISH_FIELDS 8
@@ -247,6 +250,8 @@ enum store_finish_kind {
 struct store_finish {
     enum store_finish_kind kind;
     bool refund; /* the request definitely never left: the day's count gets it back */
+    int health;  /* 1: the provider answered; -1: it did not, or said that it could not; 0: unasked
+                  */
     const char *id, *sender, *provider, *channel, *contact, *deal;
     int64_t fence, delay_ms;
     const char *answer, *reply_queue;

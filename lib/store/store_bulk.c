@@ -72,7 +72,7 @@ static void add_ref(struct store *s, const struct store_finish *f)
     }
     if (f->kind == FINISH_SENT)
         return;
-    args_strn(s, f->refund ? "1" : "0", 1);
+    args_flags(s, f);
     if (f->kind == FINISH_FAILED) {
         args_str(s, code);
         return;

@@ -233,6 +233,14 @@ static const char *const kind_text[] = {
     [FINISH_THROTTLED] = "t", [FINISH_BROKEN] = "b", [FINISH_RELEASE] = "x",
 };
 
+/* By refund and health. */
+static const char *const finish_flags[2][3] = {{"-", "", "+"}, {"1-", "1", "1+"}};
+
+void args_flags(struct store *s, const struct store_finish *f)
+{
+    args_str(s, finish_flags[f->refund][f->health + 1]);
+}
+
 static void add_finish(struct store *s, const struct store_finish *f)
 {
     args_strn(s, kind_text[f->kind], 1);
@@ -240,7 +248,7 @@ static void add_finish(struct store *s, const struct store_finish *f)
     args_int(s, f->fence);
     args_str(s, f->sender);
     args_int(s, f->delay_ms);
-    args_strn(s, f->refund ? "1" : "0", 1);
+    args_flags(s, f);
     args_strn(s, f->answer != NULL ? f->answer : "", f->answer_len);
     args_str(s, f->reply_queue);
     args_str(s, f->provider);

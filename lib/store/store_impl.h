@@ -69,6 +69,8 @@ void args_int(struct store *s, int64_t v);
 enum sq_err args_send(struct store *s, enum script script, store_deliver deliver, void (*cb)(void),
                       void *arg) SQ_MUST_CHECK;
 
+/* Whether the request left, and what that says of the provider. */
+void args_flags(struct store *s, const struct store_finish *f);
 /* The recipients of bulks among what is to be finished, in groups (store_bulk.c). */
 void args_refs(struct store *s, const struct store_finish *items, size_t count);
 

@@ -68,8 +68,94 @@ local function open_day(b, ring)
   end
 end
 
+-- What a provider's answers say of its limits and health. `trouble`: "<errors in a row> <factor>
+-- <when it throttled last, ms> <interval of the full rate, us>".
+--
+-- A provider that throttles again and again gets its rate halved each time, and all of it back
+-- evenly over five minutes (AIMD): `factor` is what was left when it throttled last. Five minutes,
+-- since providers count by the second or the minute.
+--
+-- `trip`: "<errors> <pause ms> <longest ms>". After so many errors in a row the sender pauses, then
+-- a single message goes to see; if that is an error too, the pause is twice as long.
+local RECOVERY_MS, LEAST_FACTOR = 300000, 1 / 64
+
+local function factor_now(b)
+  return math.min(1, b.factor + (now - b.throttled_at) / RECOVERY_MS)
+end
+
+local function open_trouble(b, trip, trouble)
+  local errors, pause, longest = string.match(trip or '', '^(%d+) (%d+) (%d+)$')
+  local fails, factor, at, full = string.match(trouble or '', '^(%d+) ([%d.]+) (%d+) (%d+)$')
+  b.trip, b.trip_pause, b.trip_max = tonumber(errors or '0'), tonumber(pause), tonumber(longest)
+  b.fails, b.factor = tonumber(fails or '0'), tonumber(factor or '1')
+  b.throttled_at, b.full = tonumber(at or '0'), b.interval
+  if b.factor < 1 and factor_now(b) < 1 then
+    b.full = b.interval > 0 and b.interval or tonumber(full)
+    b.slowed = factor_now(b)
+    b.interval = b.full / b.slowed
+  end
+end
+
+-- The rate at which a bucket without one is used, seen over a second or two: what the factor is of
+-- once its provider throttles. `pace`: "<since us> <sends since then> <interval seen, us>".
+local function open_pace(b, pace)
+  local since, n, seen = string.match(pace or '', '^(%d+) (%d+) (%d+)$')
+  b.since, b.sends, b.seen = tonumber(since or '0'), tonumber(n or '0'), tonumber(seen or '0')
+  if now_us - b.since > 2000000 then
+    b.since, b.sends = now_us, 0
+  elseif now_us - b.since > 1000000 and b.sends > 0 then
+    b.seen = (now_us - b.since) / b.sends
+    b.since, b.sends = now_us, 0
+  end
+end
+
+local function pace_text(b)
+  return int(b.since) .. ' ' .. int(b.sends) .. ' ' .. int(b.seen)
+end
+
+-- A field to be written with the others.
+local function note(b, field, value)
+  b.notes = b.notes or {}
+  table.insert(b.notes, field)
+  table.insert(b.notes, value)
+  b.dirty = true
+end
+
+local function note_trouble(b)
+  note(b, 'trouble', string.format('%d %.4f %.0f %.0f', b.fails, b.factor, b.throttled_at, b.full))
+end
+
+local function throttled(b)
+  b.factor = now - b.throttled_at < RECOVERY_MS and math.max(LEAST_FACTOR, factor_now(b) / 2) or 1
+  b.throttled_at = now
+  if b.full == 0 then
+    b.full = b.seen > 0 and b.seen or math.max(1000, now_us - b.since) / math.max(1, b.sends)
+  end
+  note_trouble(b)
+end
+
+-- One outcome of a sender: true, if it stops it for a while: returns until when (us).
+local function judge(b, well)
+  if b.trip == 0 or (well and b.fails == 0) then
+    return nil
+  elseif well then
+    b.fails, b.judged = 0, true
+  elseif b.fails >= b.trip and b.pause > now_us then
+    return nil -- sent before it was stopped
+  else
+    b.fails = b.fails + 1
+  end
+  note_trouble(b)
+  if b.fails >= b.trip then
+    local pause = math.min(b.trip_max, b.trip_pause * 2 ^ math.min(30, b.fails - b.trip))
+    b.pause = math.max(b.pause, now_us + pause * 1000)
+    note(b, 'pause', int(b.pause))
+    return b.pause
+  end
+end
+
 local BUCKET = { 'interval', 'tolerance', 'day_cap', 'zone', 'conc', 'units', 'tat', 'day_start',
-  'used', 'busy', 'pause', 'line', 'ring' }
+  'used', 'busy', 'pause', 'line', 'ring', 'trip', 'trouble', 'pace' }
 
 -- The limits and state of a bucket's hash. A tenant without limits of its own has those of all.
 local function read_bucket(name)
@@ -101,6 +187,10 @@ local function bucket(name)
       if b.day_cap > 0 then
         open_day(b, v[13])
       end
+      if b.interval == 0 then
+        open_pace(b, v[16])
+      end
+      open_trouble(b, v[14], v[15])
     end
     buckets[name] = b
   end
@@ -138,7 +228,10 @@ end
 -- those who wait for one: `rivals` are the senders whose turn comes next in this call.
 local rivals = 0
 local function free_places(b, n)
-  local free = math.max(0, b.conc - b.busy)
+  local free = b.conc > 0 and math.max(0, b.conc - b.busy) or n
+  if b.fails >= b.trip and b.trip > 0 then
+    free = math.max(0, 1 - b.busy) -- one goes to see
+  end
   if free > 1 and free < n and b.waiters then
     free = math.max(1, math.floor(free / (1 + rivals + tell('ZCARD', b.waiters))))
   end
@@ -151,7 +244,7 @@ local function places(sender, list, n)
     if b.pause > now_us then
       return 0, 'throttled', b.pause
     end
-    if b.conc > 0 then
+    if b.conc > 0 or b.trip > 0 then
       n = free_places(b, n)
       if n == 0 then
         -- Whoever finishes gives the turn back; this is only the safety net. Of a place that senders
@@ -217,6 +310,7 @@ local function count_use(list, u)
   for _, b in ipairs(list) do
     local n = b.day_units and u or 1
     b.used, b.dirty = b.used + n, true
+    b.sends = b.sends and b.sends + 1
     if b.ring then
       b.ring[slot_of(now)] = (b.ring[slot_of(now)] or 0) + n
     end
@@ -281,11 +375,17 @@ local function save_buckets()
     if b and b.dirty and b.pair then
       save_pair(b)
     elseif b and b.dirty then
-      call('HSET', b.key, 'tat', int(b.tat), 'day_start', int(b.day_start), 'used', int(b.used),
-        'busy', int(b.busy), unpack(b.line > now_us and { 'line', int(b.line) } or {}))
       if b.ring then
-        call('HSET', b.key, 'ring', ring_text(b.ring))
+        note(b, 'ring', ring_text(b.ring))
       end
+      if b.line > now_us then
+        note(b, 'line', int(b.line))
+      end
+      if b.sends then
+        note(b, 'pace', pace_text(b))
+      end
+      call('HSET', b.key, 'tat', int(b.tat), 'day_start', int(b.day_start), 'used', int(b.used),
+        'busy', int(b.busy), unpack(b.notes or {}))
       if b.borrowed then
         call('PEXPIRE', b.key, BORROWED_MS)
       end
@@ -336,7 +436,7 @@ local function give_back(sender, freed, refunds)
   for name in string.gmatch(s[1] or 'sender:' .. sender, '%S+') do
     local b = bucket(name)
     if b then
-      if b.conc > 0 and b.busy >= b.conc then
+      if (b.conc > 0 and b.busy >= b.conc) or (b.trip > 0 and b.judged) then
         wake(b, sender, freed)
       end
       b.busy, b.dirty = math.max(0, b.busy - freed), true

@@ -216,12 +216,17 @@ local function stand_in_line(id, at)
   call('ZADD', P .. 'delayed', int(due), id)
 end
 
+-- Whether recipients have a rate, or one of them is parked.
+local function pairs_matter(s)
+  return (s[7] or '') ~= '' or tonumber(s[8] or '0') > now_us
+end
+
 -- The buckets that are the message's own, or nothing.
 local function own_of(sender, s, m)
   local own = own_buckets(s[6], m[5], m[7])
-  if s[7] and s[7] ~= '' then
+  if pairs_matter(s) then
     for recipient in string.gmatch(m[6] or '', '[^,]+') do
-      own[#own + 1] = pair(sender, s[7], recipient)
+      own[#own + 1] = pair(sender, s[7] or '', recipient)
     end
   end
   return own
@@ -265,7 +270,7 @@ end
 
 -- A sender's buckets; nothing = one is missing.
 local function buckets_of(s)
-  local list = { own = (s[6] or '') .. (s[7] or '') ~= '' }
+  local list = { own = (s[6] or '') ~= '' or pairs_matter(s) }
   for name in string.gmatch(s[1], '%S+') do
     local b = bucket(name)
     if not b then
@@ -340,7 +345,7 @@ local OWN_FIELDS = { 'status', '_fence', 'attempts', '_units', 'channel', 'recip
 
 -- Leases up to n messages; returns how many, and when and why no more go, if that is so.
 local function send(sender, s, list, n)
-  local served, sent, many = tonumber(s[4] or '0'), 0, tonumber(s[8] or '0') > 0
+  local served, sent, many = tonumber(s[4] or '0'), 0, tonumber(s[10] or '0') > 0
   looked, turned = 0, 0
   local single, look_max = list.rated or list.units or list.own, list.own and LINE_MAX or LOOK_MAX
   local fields = list.own and OWN_FIELDS or FIELDS
@@ -419,10 +424,22 @@ local function serve(sender, s)
   return next_us, state, left
 end
 
+-- What the sender's throttling has left of its rate, per second; '' = all of it.
+local function effective_rate(s)
+  local rate = ''
+  for name in string.gmatch(s[1], '%S+') do
+    local b = buckets[name]
+    if b and b.slowed then
+      rate = string.format('%.3g', 1000000 / b.interval)
+    end
+  end
+  return rate
+end
+
 local function publish_state(sender, s, state, next_us, left)
   local b = buckets['sender:' .. sender]
-  local used = b and b.day_cap > 0 and b.used or 0
-  local line = state .. ' ' .. left .. ' ' .. used
+  local used, rate = b and b.day_cap > 0 and b.used or 0, effective_rate(s)
+  local line = state .. ' ' .. left .. ' ' .. used .. rate
   if s[5] == line and state ~= 'throttled' then
     return
   end
@@ -430,6 +447,11 @@ local function publish_state(sender, s, state, next_us, left)
   call('HSET', key, 'state', state, 'waiting', left, '_shown', line, 'sent_today', int(used),
     'day_cap', b and int(b.day_cap) or '0', 'until', next_us and iso(math.floor(next_us / 1000))
     or '')
+  if rate ~= '' then
+    call('HSET', key, 'effective_rate', rate)
+  elseif s[9] then
+    call('HDEL', key, 'effective_rate')
+  end
 end
 
 promote()
@@ -439,7 +461,7 @@ for position, sender in ipairs(due) do
     break
   end
   local s = tell('HMGET', P .. 'sender:' .. sender, '_buckets', 'state', '_ignore_suppressed',
-    '_served', '_shown', '_by', '_pair', '_extra')
+    '_served', '_shown', '_by', '_pair', '_pairs_until', 'effective_rate', '_extra')
   if not s[1] then
     -- Nobody has configured it (Redis was emptied, or its sender was taken out): ask.
     unknown[#unknown + 1] = sender

@@ -1,6 +1,6 @@
 -- configure: writes the senders' limits where claim reads them; safe to run at any time.
 -- ARGV: 4 count of buckets, then per bucket: name interval_us tolerance_us day_cap zone concurrency
--- units (1: the rate counts a message's units, 2: the day does, 3: both);
+-- units (1: the rate counts a message's units, 2: the day does, 3: both) trip (see buckets.lua);
 -- then the count of senders, then per sender: id fingerprint buckets ignore_suppressed
 -- by pair (see buckets.lua).
 -- A `broken` sender whose fingerprint (of its configuration and credentials) changed is mended;
@@ -10,9 +10,10 @@
 local i, shared = 5, {}
 for _ = 1, tonumber(ARGV[4]) do
   call('HSET', P .. 'bucket:' .. ARGV[i], 'interval', ARGV[i + 1], 'tolerance', ARGV[i + 2],
-    'day_cap', ARGV[i + 3], 'zone', ARGV[i + 4], 'conc', ARGV[i + 5], 'units', ARGV[i + 6])
+    'day_cap', ARGV[i + 3], 'zone', ARGV[i + 4], 'conc', ARGV[i + 5], 'units', ARGV[i + 6], 'trip',
+    ARGV[i + 7])
   shared[ARGV[i]] = true
-  i = i + 7
+  i = i + 8
 end
 local count = tonumber(ARGV[i])
 if count == 0 then

@@ -9,11 +9,14 @@ local function pause(id, key)
   call('ZREM', P .. 'turn', id)
 end
 
--- Also mends a broken sender, and ends a wait that its provider asked for.
+-- Also mends a broken sender, and ends a wait that its provider asked for or that its errors made.
 local function resume(id, key)
   call('HSET', key, 'state', 'ok', 'until', '', '_shown', '')
-  call('HDEL', key, 'error_message')
-  call('HDEL', P .. 'bucket:sender:' .. id, 'pause')
+  call('HDEL', key, 'error_message', 'breaker')
+  local names = call('HGET', key, '_buckets') or ''
+  for _, name in ipairs({ 'sender:' .. id, string.match(names, 'account:%S+') }) do
+    call('HDEL', P .. 'bucket:' .. name, 'pause', 'trouble')
+  end
   for priority = 1, 3 do
     if call('EXISTS', ready_key(id, priority)) == 1 then
       call('ZADD', P .. 'turn', 'LT', int(now_us), id)

@@ -2,17 +2,19 @@
 -- After buckets.lua, refs.lua.
 -- ARGV: 4 retention ms, 5 reply ms, 6 stats retention ms, 7 timeline cap, 8 keep content 0|1,
 -- 9 count, then per outcome:
---   kind id fence sender delay_ms refund answer reply_queue stats_provider stats_channel contact
+--   kind id fence sender delay_ms flags answer reply_queue stats_provider stats_channel contact
 --   deal field_count field value ...
 --   Then the count of groups of bulk recipients, and per group: bulk slice sender provider channel
 --   count, and per recipient, shard being the ledger's:
 --   's' place lead shard "<attempts> <provider message id>"
---   'f' place lead shard "<attempts> <error code>" refund error_code
---   any other kind, place lead refund delay_ms error_message
--- kind: 's' sent, 'f' failed, 'r' retry after delay_ms, 'w' wait delay_ms without counting the
+--   'f' place lead shard "<attempts> <error code>" flags error_code
+--   any other kind, place lead flags delay_ms error_message
+-- kind: 's' sent (delay_ms > 0: the quota is used up, the sender waits so long), 'f' failed, 'r'
+-- retry after delay_ms, 'w' wait delay_ms without counting the
 -- attempt (the recipient is throttled), 't' the sender is throttled for delay_ms (attempt not
 -- counted), 'b' the sender's credentials were refused (attempt not counted), 'x' released unsent
--- (attempt not counted). refund '1': the request definitely never left.
+-- (attempt not counted). flags: '1' the request definitely never left, '+' the provider answered,
+-- '-' the provider is in trouble.
 -- Returns {'ok', recorded, stale, next_us}: when the next work is due, 0 = nothing waits.
 --
 -- The fence is the lease's number on the message, not the lease itself: a late "sent" is true
@@ -103,18 +105,58 @@ local function state_of(sender)
   return type(state) == 'table' and 'paused' or state
 end
 
-local function park(sender, delay)
-  local state = state_of(sender)
-  if state == 'paused' or state == 'broken' then
+local function stop(sender, until_us)
+  call('HSET', P .. 'sender:' .. sender, 'state', 'throttled', 'until',
+    iso(math.floor(until_us / 1000)), '_shown', '')
+  call('ZADD', P .. 'turn', int(until_us), sender)
+end
+
+-- The bucket that a provider's throttling concerns: its account's, if senders share that.
+local function throttled_bucket(sender)
+  local names = tell('HGET', P .. 'sender:' .. sender, '_buckets')
+  names = type(names) == 'string' and names or ''
+  return bucket(string.match(names, 'account:%S+') or 'sender:' .. sender)
+end
+
+-- Parks the bucket for all workers; it is `again` throttled if the answer was a refusal.
+local function park(sender, delay, again)
+  local state, b = state_of(sender), throttled_bucket(sender)
+  local pause = now_us + delay * 1000
+  if state == 'paused' or state == 'broken' or not b or b.pause >= pause then
     return
   end
-  local bucket, pause = P .. 'bucket:sender:' .. sender, now_us + delay * 1000
-  local old = tell('HGET', bucket, 'pause')
-  if not old or type(old) == 'string' and tonumber(old) < pause then
-    call('HSET', bucket, 'pause', int(pause))
-    call('HSET', P .. 'sender:' .. sender, 'state', 'throttled', 'until', iso(now + delay),
-      '_shown', '')
-    call('ZADD', P .. 'turn', int(pause), sender)
+  if again and b.pause <= now_us then
+    throttled(b)
+  end
+  b.pause = pause
+  note(b, 'pause', int(pause))
+  stop(sender, pause)
+end
+
+-- The recipient is throttled: nothing goes to it by this sender until then.
+local function park_recipient(o, recipients)
+  local pause, last = now_us + o.delay * 1000, 0
+  for recipient in string.gmatch(recipients or '', '[^,]+') do
+    local b = pair(o.sender, '', recipient)
+    b.pause, b.dirty, last = math.max(b.pause, pause), true, pause
+  end
+  local key = P .. 'sender:' .. o.sender
+  local old = tell('HGET', key, '_pairs_until')
+  if last > 0 and type(old) ~= 'table' and tonumber(old or '0') < last then
+    call('HSET', key, '_pairs_until', int(last))
+  end
+end
+
+-- The sender's circuit breaker: '+' its provider answered, '-' it did not or said it could not.
+local function judge_sender(o, health)
+  local b = health ~= '' and bucket('sender:' .. o.sender)
+  local until_us = b and judge(b, health == '+')
+  local state = until_us and state_of(o.sender)
+  if until_us and state ~= 'paused' and state ~= 'broken' then
+    stop(o.sender, until_us)
+    call('HSET', P .. 'sender:' .. o.sender, 'breaker', 'open', 'error_message', o.text)
+  elseif b and b.judged then
+    call('HDEL', P .. 'sender:' .. o.sender, 'breaker', 'error_message')
   end
 end
 
@@ -131,14 +173,18 @@ local function record(o, m, first, fields)
   local uncounted = int(math.max(0, tonumber(m[3] or '0') - 1))
   if o.kind == 's' or o.kind == 'f' then
     final(o, m, first, fields)
+    if o.kind == 's' and o.delay > 0 then
+      park(o.sender, o.delay, false)
+    end
   elseif o.kind == 'r' then
     later(o, m[3] or '0', first, fields)
   elseif o.kind == 'w' then
     later(o, uncounted, first, fields)
+    park_recipient(o, m[12])
   else
     release(o.id, o.sender, m[5], m[3], false)
     if o.kind == 't' then
-      park(o.sender, o.delay)
+      park(o.sender, o.delay, true)
     elseif o.kind == 'b' then
       break_sender(o.sender, o.text)
     end
@@ -156,7 +202,7 @@ for _ = 1, tonumber(ARGV[9]) do
   o.code = fields >= 2 and ARGV[i + 14] or ''
   o.text = fields >= 4 and ARGV[i + 16] or ''
   local m = tell('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority', 'sender',
-    'provider', 'channel', 'sending_at', '_units', '_tenant')
+    'provider', 'channel', 'sending_at', '_units', '_tenant', 'recipient')
   -- Of a message that cannot be read, or whose sender is configured no more, the hash knows.
   if o.sender == '' then
     o.sender, o.channel = m[6] or '', m[8] or o.channel
@@ -168,6 +214,7 @@ for _ = 1, tonumber(ARGV[9]) do
   if mine and (m[1] == 'sending' or (o.kind == 's' and (m[1] == 'queued' or m[1] == 'scheduled')))
   then
     record(o, m, i + 13, fields)
+    judge_sender(o, string.match(ARGV[i + 5], '[+-]') or '')
     recorded = recorded + 1
   else
     stale = stale + 1
@@ -177,8 +224,8 @@ for _ = 1, tonumber(ARGV[9]) do
     seen[o.id] = true
     unleased[#unleased + 1] = o.id
     senders[#senders + 1] = o.sender
-    refunds[#refunds + 1] = ARGV[i + 5] == '1' and { leased_at = m[9], units = tonumber(m[10] or '1'),
-      channel = m[8], tenant = m[11] } or false
+    refunds[#refunds + 1] = string.find(ARGV[i + 5], '1', 1, true) and { leased_at = m[9],
+      units = tonumber(m[10] or '1'), channel = m[8], tenant = m[11] } or false
   end
   i = i + 13 + fields
 end
@@ -271,7 +318,7 @@ local function recipient(i, slice, b, sender, sum)
   elseif good then
     unsent(b, kind, lead, tonumber(ARGV[i + 4]), slice.attempts, slice.back)
     if kind == 't' then
-      park(sender, tonumber(ARGV[i + 4]))
+      park(sender, tonumber(ARGV[i + 4]), true)
     elseif kind == 'b' then
       break_sender(sender, ARGV[i + 5])
     end
@@ -284,8 +331,13 @@ local function recipient(i, slice, b, sender, sum)
     sum.who[#sum.who + 1] = lead .. ' ' .. code
     b.errors[code] = (b.errors[code] or 0) + 1
   end
+  local flags = kind ~= 's' and ARGV[i + (final and 5 or 3)] or '+'
+  if good then
+    judge_sender({ sender = sender, text = ARGV[i + (final and 6 or 5)] },
+      string.match(flags, '[+-]') or '')
+  end
   if mine then
-    local refund = kind ~= 's' and ARGV[i + (final and 5 or 3)] == '1'
+    local refund = string.find(flags, '1', 1, true)
     slice.places = string.sub(slice.places, 1, place - 1) .. '0'
       .. string.sub(slice.places, place + 1)
     slice.freed = slice.freed + 1

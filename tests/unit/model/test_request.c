@@ -197,9 +197,35 @@ static void test_retry_after(void **state)
     assert_int_equal(response_retry_after(&none, 3600000), 0);
 }
 
+static void test_quota_wait(void **state)
+{
+    static const struct {
+        const char *head;
+        int64_t wait_ms;
+    } cases[] = {
+        {"HTTP/1.1 200 OK\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1700000003\r\n", 3000},
+        {"HTTP/2 200\r\nratelimit-remaining: 0\r\nratelimit-reset: 2\r\n", 2000},
+        {"HTTP/2 200\r\nratelimit-remaining: 1\r\nratelimit-reset: 2\r\n", 0},
+        {"HTTP/2 200\r\nX-RateLimit-Remaining: 0\r\n", 0},
+        {"HTTP/2 200\r\nX-RateLimit-Remaining: none\r\nX-RateLimit-Reset: 5\r\n", 0},
+        {"HTTP/2 200\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1699999999\r\n", 0},
+        {"HTTP/2 200\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 9223372036854775807\r\n", 0},
+        {"HTTP/2 200\r\n", 0},
+        {NULL, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct response r = {.head = cases[i].head, .now_ms = INT64_C(1700000000000)};
+
+        assert_int_equal(response_quota_wait(&r), cases[i].wait_ms);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_quota_wait),
         cmocka_unit_test(test_header),
         cmocka_unit_test(test_header_bytes),
         cmocka_unit_test(test_header_error_hides_value),

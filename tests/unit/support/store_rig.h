@@ -236,7 +236,7 @@ static inline struct store_finish an_outcome(enum store_finish_kind kind, const 
                              .channel = "email",
                              .fence = fence,
                              .answer = "",
-                             .delay_ms = 60000};
+                             .delay_ms = kind == FINISH_SENT ? 0 : 60000};
 
     if (kind != FINISH_SENT && kind != FINISH_RELEASE) {
         f.fields[0] = (struct store_field){"error_code", "provider_error"};
