@@ -112,6 +112,7 @@ void attempt_free(struct attempts *a, struct attempt *t)
     t->slot = (struct heap_node){0};
     progress_reset(&t->progress);
     outcome_reset(&t->outcome);
+    buf_free(&t->answer);
     list_add_head(&a->free, &t->node);
 }
 

@@ -54,6 +54,7 @@ struct attempt {
     int64_t begun_us;  /* monotonic; 0 = not begun */
     struct progress progress;
     struct request request;
+    struct buf answer;          /* of a step before, where the provider keeps it */
     struct buf token;           /* access token of the step in hand, where the provider wants one */
     struct oauth_waiter waiter; /* for the next one */
     bool token_renewed;         /* one was refused already: the next refusal counts */

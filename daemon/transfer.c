@@ -77,6 +77,7 @@ static struct build_ctx context(const struct transfer_stage *s, const struct att
     return (struct build_ctx){.sender = t->sender,
                               .progress = &t->progress,
                               .access_token = t->token.len ? buf_str(&t->token) : NULL,
+                              .answer = t->answer.len ? buf_str(&t->answer) : NULL,
                               .now_ms = loop_wall_ms(s->loop),
                               .message_id = t->message.id,
                               .message = &t->message};
@@ -128,6 +129,10 @@ static void on_response(const struct response *r, void *arg)
 
     free(f);
     judge(s, r, t);
+    if (t->outcome.keeps_answer) {
+        buf_clear(&t->answer);
+        buf_add(&t->answer, r->body, r->body_len);
+    }
     if (t->outcome.kind == OUTCOME_AUTH && renew_token(s, t)) {
         next_step(s, t);
         return;

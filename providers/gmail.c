@@ -3,9 +3,13 @@
  * Small mails go as base64url in JSON, large ones by the upload form, which takes the bytes as they
  * are. A mail joins a thread by three things: threadId, In-Reply-To with References, and the
  * subject. Where the message only names Gmail's own ids, a step before the send looks up what the
- * headers need; an account that may not read goes on without them. */
+ * headers need; an account that may not read goes on without them. A mail of the mailbox that is
+ * forwarded or, by `quote`, answered is read whole instead. */
+#include "gmail_lookup.h"
+#include "gmail_original.h"
 #include "mail.h"
 #include "meaning.h"
+#include "original.h"
 #include "registry.h"
 
 #include "crypto.h"
@@ -19,10 +23,8 @@
 #define RAW_MAX ((size_t)5 << 20)   /* attachments in base64 above this are uploaded */
 #define MAIL_MAX ((size_t)36700160) /* of an upload, the API's own */
 #define BOUNDARY "sendq=_upload"    /* "=_" stands in no text of a mail (mime.h) */
+#define SUBJECT_MAX 998
 #define HOUR_MS ((int64_t)3600 * 1000)
-
-/* What a lookup found, in progress->value. */
-enum found { FOUND_THREAD, FOUND_MESSAGE_ID, FOUND_REFERENCES };
 
 static const struct provider_setting settings[] = {
     {.name = "client_id", .help = "OAuth client id"},
@@ -37,6 +39,10 @@ static const struct provider_setting settings[] = {
      .help = "OAuth scopes; a reply by Gmail's own ids needs one that may read, "
              "as gmail.metadata",
      .fallback = "https://www.googleapis.com/auth/gmail.send"},
+    {.name = "quote",
+     .help = "true: a reply by Gmail's own message id quotes that mail (scope "
+             "gmail.readonly or gmail.modify)",
+     .fallback = "false"},
     MAIL_SETTINGS,
     {.name = NULL},
 };
@@ -92,120 +98,13 @@ static enum sq_err gmail_check(const struct sender *s, struct err_text *e)
 
 /* --- threads --- */
 
-static bool is_gmail_id(const char *s)
-{
-    size_t n = s ? strspn(s, "0123456789abcdefABCDEF") : 0;
-
-    return n >= 8 && n <= 32 && !s[n];
-}
-
-/* Which of its own ids the headers are to be looked up by; NULL = nothing to look up. */
-static const char *lookup_id(const struct message *m, bool *ret_thread)
-{
-    const char *reply = m ? m->text[MSG_REPLY_ID] : NULL;
-    const char *thread = m ? m->text[MSG_THREAD_ID] : NULL;
-
-    *ret_thread = !is_gmail_id(reply);
-    if (is_gmail_id(reply))
-        return reply;
-    return text_is_empty(reply) && is_gmail_id(thread) ? thread : NULL;
-}
-
-static bool is_lookup(const struct build_ctx *ctx, const struct message *m)
-{
-    bool thread;
-
-    return ctx->progress->step == 0 && lookup_id(m, &thread) != NULL;
-}
-
-static void build_lookup(const struct message *m, struct request *r)
-{
-    bool thread;
-    const char *id = lookup_id(m, &thread);
-
-    r->method = HTTP_GET;
-    r->idempotent = true;
-    buf_addf(&r->url,
-             "/gmail/v1/users/me/%s/%s?format=metadata&metadataHeaders=Message-ID"
-             "&metadataHeaders=References&fields=%s",
-             thread ? "threads" : "messages", id,
-             thread ? "id,messages/payload/headers" : "threadId,payload/headers");
-}
-
-static const char *header_of(const cJSON *message, const char *name)
-{
-    const cJSON *headers = json_get(json_get(message, "payload"), "headers");
-    const cJSON *h = cJSON_IsArray(headers) ? headers->child : NULL;
-
-    for (; h; h = h->next)
-        if (text_ieq(json_str(h, "name"), name))
-            return json_str(h, "value");
-    return NULL;
-}
-
-/* The thread's ids with this one behind; the oldest go where there is no room for all. */
-static void join_references(const char *references, const char *id, char *ret, size_t size)
-{
-    static const char blank[] = " \t\r\n";
-    struct buf all = {.max = 1 << 17};
-    const char *from = references ? references : "";
-
-    for (size_t n; *(from += strspn(from, blank)); from += n) {
-        char one[1024];
-
-        n = strcspn(from, blank);
-        snprintf(one, sizeof(one), "%.*s", (int)n, from);
-        if (mime_is_message_id(one))
-            buf_addf(&all, "%s ", one);
-    }
-    buf_adds(&all, id);
-    from = buf_str(&all);
-    while (strlen(from) >= size) /* ids are shorter than size, so there is a space */
-        from = strchr(from, ' ') + 1;
-    snprintf(ret, size, "%s", from);
-    buf_free(&all);
-}
-
-static void keep_found(const cJSON *json, struct progress *p)
-{
-    const cJSON *list = json_get(json, "messages"), *message = json;
-    const char *thread = json_str(json, "threadId"), *id;
-
-    if (cJSON_IsArray(list) && list->child)
-        message = list->child->prev; /* cJSON: the last */
-    if (!thread)
-        thread = json_str(json, "id");
-    if (is_gmail_id(thread))
-        snprintf(p->value[FOUND_THREAD], sizeof(p->value[0]), "%s", thread);
-    id = header_of(message, "Message-ID");
-    if (!mime_is_message_id(id))
-        return;
-    snprintf(p->value[FOUND_MESSAGE_ID], sizeof(p->value[0]), "%s", id);
-    join_references(header_of(message, "References"), id, p->value[FOUND_REFERENCES],
-                    sizeof(p->value[0]));
-}
-
-/* Found or not, the mail is sent: reading may not be allowed, or the answer too long. */
-static void classify_lookup(const struct response *r, struct outcome *o)
-{
-    cJSON *json;
-
-    if (o->kind == OUTCOME_AUTH || o->kind == OUTCOME_RETRY || o->kind == OUTCOME_THROTTLED)
-        return;
-    json = r->status == 200 ? provider_answer(r) : NULL;
-    outcome_set(o, OUTCOME_NEXT, CODE_NONE, "%s", "");
-    o->next.step = 1;
-    keep_found(json, &o->next);
-    json_free(json);
-}
-
 static const char *thread_of(const struct build_ctx *ctx, const struct message *m)
 {
     const char *found = ctx->progress->value[FOUND_THREAD];
 
     if (*found)
         return found;
-    return is_gmail_id(m->text[MSG_THREAD_ID]) ? m->text[MSG_THREAD_ID] : NULL;
+    return gmail_is_id(m->text[MSG_THREAD_ID]) ? m->text[MSG_THREAD_ID] : NULL;
 }
 
 /* What was looked up stands before what the message says, which is no header then. */
@@ -273,17 +172,66 @@ static enum sq_err write_upload(const struct build_ctx *ctx, const struct messag
     return err;
 }
 
-static enum sq_err build_send(const struct build_ctx *ctx, const struct message *m,
-                              struct request *r, struct err_text *e)
+static enum sq_err compose(const struct build_ctx *ctx, const struct message *m, bool is_whole,
+                           struct request *r, struct err_text *e)
 {
     struct mail mail = {0};
-    enum sq_err err = mail_read(ctx, m, RECIPIENTS_MAX, &mail, e);
+    enum sq_err err = is_whole ? mail_read_forward(ctx, m, RECIPIENTS_MAX, &mail, e)
+                               : mail_read(ctx, m, RECIPIENTS_MAX, &mail, e);
 
     if (!err) {
         use_found(ctx, &mail);
         err = is_large(m) ? write_upload(ctx, m, &mail, r, e) : write_raw(ctx, m, &mail, r, e);
     }
     mail_clear(&mail);
+    return err;
+}
+
+/* The mail with the original in its texts. */
+static enum sq_err compose_quoted(const struct build_ctx *ctx, const struct message *m,
+                                  const struct quote_original *o, struct request *r,
+                                  struct err_text *e)
+{
+    struct original_names names;
+    const char *id, *text = m->text[MSG_CONTENT], *html = m->text[MSG_HTML];
+    bool is_forward = gmail_forward_id(m, &names, &id);
+    struct message whole = *m;
+    struct quote_body body;
+    struct buf subject = {0};
+    enum sq_err err = is_forward ? quote_forward(o, text, html, MAIL_MAX / 2, &body)
+                                 : quote_reply(o, text, html, MAIL_MAX / 2, &body);
+
+    if (err)
+        return is_forward ? err_set_field(e, err, "forward", "the mail would be too large")
+                          : compose(ctx, m, false, r, e);
+    whole.text[MSG_CONTENT] = body.text.len ? buf_str(&body.text) : NULL;
+    whole.text[MSG_HTML] = body.html.len ? buf_str(&body.html) : NULL;
+    if (text_is_empty(m->text[MSG_SUBJECT]) && !text_is_empty(o->subject)) {
+        quote_subject(is_forward ? "Fwd:" : "Re:", o->subject, SUBJECT_MAX, &subject);
+        whole.text[MSG_SUBJECT] = buf_str(&subject);
+    }
+    err = compose(ctx, &whole, true, r, e);
+    buf_free(&subject);
+    quote_clear(&body);
+    return err;
+}
+
+static enum sq_err build_send(const struct build_ctx *ctx, const struct message *m,
+                              struct request *r, struct err_text *e)
+{
+    static const struct json_limits limits_of_json = {.max_bytes = GMAIL_ANSWER_MAX};
+    struct gmail_original o = {.has_files = false};
+    cJSON *json = NULL;
+    enum sq_err err;
+
+    if (ctx->answer && json_parse(ctx->answer, strlen(ctx->answer), &limits_of_json, &json, NULL))
+        json = NULL;
+    if (json && gmail_original_read(json, &o) == SQ_OK)
+        err = compose_quoted(ctx, m, &o.quote, r, e);
+    else
+        err = compose(ctx, m, false, r, e);
+    gmail_original_clear(&o);
+    json_free(json);
     return err;
 }
 
@@ -295,9 +243,7 @@ static enum sq_err gmail_build(const struct build_ctx *ctx, const struct message
     r->method = HTTP_POST;
     buf_adds(&r->url, ctx->sender->endpoint);
     err = mail_bearer(r, ctx->access_token ? ctx->access_token : "", e);
-    if (!err && is_lookup(ctx, m))
-        build_lookup(m, r);
-    else if (!err)
+    if (!err && !gmail_lookup_build(ctx, m, r))
         err = build_send(ctx, m, r, e);
     return err ? err : provider_finish(r, e);
 }
@@ -354,11 +300,9 @@ static void gmail_classify(const struct build_ctx *ctx, const struct response *r
     provider_classify_status(r, o);
     if (o->kind != OUTCOME_SENT)
         classify_error(ctx, r, json, o);
-    if (is_lookup(ctx, ctx->message)) {
-        classify_lookup(r, o);
-    } else if (o->kind == OUTCOME_SENT) {
+    if (!gmail_lookup_classify(ctx, r, o) && o->kind == OUTCOME_SENT) {
         provider_set_id(o, json_get(json, "id"));
-        if (is_gmail_id(thread))
+        if (gmail_is_id(thread))
             snprintf(o->thread_id, sizeof(o->thread_id), "%s", thread);
     }
     json_free(json);

@@ -142,7 +142,7 @@ void http_easy_init(struct http_easy *x, const struct http_opts *opts, void *pri
     if (x->curl == NULL)
         abort();
     x->max_head = opts->max_response_head;
-    x->max_body = opts->max_response_body;
+    x->usual_body = x->max_body = opts->max_response_body;
     x->head.max = x->max_head + 1;
     x->body.max = x->max_body + 1;
     x->method = -1;
@@ -205,6 +205,17 @@ static void set_lines(struct http_easy *x, const struct request *req)
     x->lines[req->header_count].next = NULL;
 }
 
+/* What one large answer took is given back with the next request. */
+static void set_room(struct http_easy *x, const struct request *req)
+{
+    buf_clear(&x->head);
+    if (x->body.cap > x->usual_body + 2)
+        buf_free(&x->body);
+    buf_clear(&x->body);
+    x->max_body = req->max_answer > 0 ? req->max_answer : x->usual_body;
+    x->body.max = x->max_body + 1;
+}
+
 void http_easy_prepare(struct http_easy *x, const struct request *req, CURLU *url,
                        int64_t timeout_ms)
 {
@@ -212,8 +223,7 @@ void http_easy_prepare(struct http_easy *x, const struct request *req, CURLU *ur
     x->written = 0;
     x->repeatable = req->idempotent || (req->method != HTTP_POST && req->method != HTTP_PATCH);
     x->error[0] = '\0';
-    buf_clear(&x->head);
-    buf_clear(&x->body);
+    set_room(x, req);
     curl_easy_setopt(x->curl, CURLOPT_CURLU, url);
     curl_easy_setopt(x->curl, CURLOPT_TIMEOUT_MS, timeout_ms > 0 ? (long)timeout_ms : 1L);
     if (req->method != HTTP_GET) { /* makes it a POST by itself */

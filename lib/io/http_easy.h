@@ -13,6 +13,7 @@ struct http_easy {
     struct curl_slist lines[REQUEST_HEADERS_MAX + 1];
     struct buf head, body; /* of the answer */
     size_t max_head, max_body;
+    size_t usual_body; /* max_body, unless the request says otherwise */
     bool too_big;
     bool repeatable;      /* this request may be written twice */
     bool repeat_refused;  /* curl wanted to, and was stopped */

@@ -114,6 +114,7 @@ void outcome_reset(struct outcome *o)
     o->retry_after_ms = 0;
     o->throttle = THROTTLE_SENDER;
     progress_reset(&o->next);
+    o->keeps_answer = false;
 }
 
 void progress_reset(struct progress *p)

@@ -66,6 +66,7 @@ struct outcome {
                                wait so long; 0 = not told */
     enum throttle_scope throttle;
     struct progress next; /* NEXT */
+    bool keeps_answer;    /* NEXT: the answer's body is there for the steps to come */
 };
 
 /* Empties it: every number zero, every text "" (the texts' memory is not touched otherwise). */

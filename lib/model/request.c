@@ -20,6 +20,7 @@ void request_reset(struct request *r)
     r->header_count = 0;
     r->http2 = false;
     r->idempotent = false;
+    r->max_answer = 0;
     buf_clear(&r->smtp.addresses);
     buf_clear(&r->smtp.bearer);
     r->smtp.rcpt_count = 0;

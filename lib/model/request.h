@@ -30,6 +30,7 @@ struct request {
     struct buf userpwd;        /* "user:password" for Basic; empty = none */
     bool http2;                /* ask for HTTP/2 (default HTTP/1.1) */
     bool idempotent;           /* the provider deduplicates a repeat (it got an idempotency key) */
+    size_t max_answer;         /* bytes of the answer's body; 0 = as for all others */
     struct smtp_envelope smtp; /* rcpt_count > 0: an SMTP transaction, body is the mail */
 };
 

@@ -228,6 +228,66 @@ def test_by_each_provider(stand, provider):
     assert all("What it said" in b for b in bodies)
 
 
+def gmail(stand, job, **settings):
+    """The message's hash, the requests that read, and the mail if it was sent."""
+    (provider,) = [p for p in PROVIDERS if p.name == "gmail"]
+    stand.start(senders=[provider.sender(stand, **settings)])
+    (i,) = stand.push(job)
+    m = stand.wait_final([i])[i]
+    requests = stand.sandbox.requests("gmail")
+    if m["status"] != "sent":
+        return m, requests, None
+    return m, requests[:-1], mime_of_gmail(requests[-1])
+
+
+@pytest.mark.parametrize("member", ["messageId", "emailMessageId"])
+def test_gmail_forwards_from_its_mailbox(stand, member):
+    m, reads, received = gmail(stand, forward("18bbbbbbbbbbbbbb", member))
+    assert m["status"] == "sent", m
+    assert len(reads) == 1 and "/messages/18bbbbbbbbbbbbbb?format=full" in reads[0]["path"]
+    text = received.get_body(["plain"]).get_content().replace("\r\n", "\n")
+    assert text == ("For you\n\n---------- Forwarded message ---------\n"
+                    "From: Jane Doe <jane@x.example>\nDate: Sat, 21 Nov 2026 09:10 +0000\n"
+                    "Subject: Question\nTo: support@acme.example\n\nFirst\nSecond\n")
+    assert "<b>First</b>" in received.get_body(["html"]).get_content()
+    assert received["Subject"] == "Fwd: Question"
+    assert received["In-Reply-To"] is None
+
+
+@pytest.mark.parametrize("name, code, words", [
+    ("dead000000000000", "validation_error", "forward: the mail is not in this mailbox"),
+    ("4030000000000000", "insufficient_permissions",
+     "forward: reading the mail needs a scope as gmail.readonly"),
+    ("nobody", "validation_error",
+     "forward: the mail is not kept here, and gmail has none of its own")])
+def test_a_forward_that_gmail_has_not(stand, name, code, words):
+    m, requests, _ = gmail(stand, forward(name, subject="S"))
+    assert all(r["method"] == "GET" for r in requests)
+    assert (m["status"], m["error_code"]) == ("failed", code)
+    assert m["error_message"].startswith(words), m
+
+
+@pytest.mark.parametrize("name, quoted, reads_expected", [
+    ("18bbbbbbbbbbbbbb", True, 1), ("4030000000000000", False, 2), ("dead000000000000", False, 2)])
+def test_gmail_quotes_what_it_answers(stand, name, quoted, reads_expected):
+    """What cannot be read is answered without; what headers can be had, it has."""
+    m, reads, received = gmail(stand, conversation(replyMessageId=name, subject="S"),
+                               options={"quote": "true"})
+    assert m["status"] == "sent", m
+    assert len(reads) == reads_expected
+    text = received.get_body(["plain"]).get_content().replace("\r\n", "\n")
+    assert text.endswith("Jane Doe wrote:\n> First\n> Second\n") == quoted, text
+    assert received["In-Reply-To"] == (
+        None if name.startswith("dead") else f"<{name}@mail.gmail.com>")
+
+
+def test_gmail_reads_no_more_than_it_must(stand):
+    m, reads, received = gmail(stand, conversation(replyMessageId="18bbbbbbbbbbbbbb", subject="S"))
+    assert m["status"] == "sent", m
+    assert [("format=metadata" in r["path"]) for r in reads] == [True]
+    assert received.get_body(["plain"]).get_content().strip() == "Thanks & <regards>"
+
+
 def test_microsoft_quotes_by_itself(stand):
     (provider,) = [p for p in PROVIDERS if p.name == "microsoft"]
     stand.start(senders=[provider.sender(stand)], **KEEP)

@@ -3,7 +3,9 @@
  *   POST /gmail/gmail/v1/users/me/messages/send
  *   POST /gmail/upload/gmail/v1/users/me/messages/send?uploadType=media|multipart
  *   GET  /gmail/gmail/v1/users/me/{messages|threads}/{id}?format=metadata...
- * Ids that begin with "dead" are not found. */
+ *   GET  /gmail/gmail/v1/users/me/messages/{id}?format=full...
+ * Ids that begin with "dead" are not found, and those with "403" not read whole (gmail.metadata).
+ */
 #include "dialect.h"
 #include "mime_head.h"
 #include "shape.h"
@@ -156,12 +158,52 @@ static void write_message(struct buf *out, const char *id, const char *thread)
     json_close(out, '}');
 }
 
+/* "First" and "Second", as text and html. */
+static void write_part(struct buf *out, const char *type, const char *base64url)
+{
+    json_open(out, '{');
+    json_key_str(out, "mimeType", type);
+    json_key_str(out, "filename", "");
+    json_key(out, "body");
+    json_open(out, '{');
+    json_key_str(out, "data", base64url);
+    json_close(out, '}');
+    json_close(out, '}');
+}
+
+static void write_whole(struct buf *out, const char *id)
+{
+    char message_id[600];
+
+    snprintf(message_id, sizeof(message_id), "<%.500s@mail.gmail.com>", id);
+    json_key_str(out, "threadId", "18aaaaaaaaaaaaaa");
+    json_key_str(out, "internalDate", "1795252211000");
+    json_key(out, "payload");
+    json_open(out, '{');
+    json_key_str(out, "mimeType", "multipart/alternative");
+    json_key_str(out, "filename", "");
+    json_key(out, "headers");
+    json_open(out, '[');
+    write_header(out, "Message-ID", message_id);
+    write_header(out, "From", "Jane Doe <jane@x.example>");
+    write_header(out, "To", "support@acme.example");
+    write_header(out, "Subject", "Question");
+    json_close(out, ']');
+    json_key(out, "parts");
+    json_open(out, '[');
+    write_part(out, "text/plain", "Rmlyc3QKU2Vjb25kCg==");
+    write_part(out, "text/html", "PGI-Rmlyc3Q8L2I-");
+    json_close(out, ']');
+    json_close(out, '}');
+}
+
 static void answer_get(struct exchange *x, const struct shape_path *p)
 {
     bool thread = text_eq(p->part[4], "threads");
+    bool whole = !thread && strstr(x->record->uri, "format=full");
     struct buf *out;
 
-    if (!strstr(x->record->uri, "format=metadata")) {
+    if (whole ? text_starts(p->part[5], "403") : !strstr(x->record->uri, "format=metadata")) {
         gmail_error(x, 403, "insufficientPermissions", "Metadata scope does not support it.");
         return;
     }
@@ -170,7 +212,9 @@ static void answer_get(struct exchange *x, const struct shape_path *p)
         return;
     }
     out = exchange_begin(x, 200);
-    if (thread) {
+    if (whole) {
+        write_whole(out, p->part[5]);
+    } else if (thread) {
         json_key_str(out, "id", p->part[5]);
         json_key(out, "messages");
         json_open(out, '[');

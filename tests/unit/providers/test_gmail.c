@@ -146,6 +146,74 @@ static void test_lookup_that_fails(void **state)
     fixture_free(&f);
 }
 
+#define WHOLE(parts)                                                                               \
+    "{\"threadId\":\"18aaaaaaaaaaaaaa\",\"internalDate\":\"1795252211000\",\"payload\":{"          \
+    "\"mimeType\":"                                                                                \
+    "\"multipart/mixed\",\"headers\":[{\"name\":\"From\",\"value\":\"Jane <j@x.example>\"}],"      \
+    "\"parts\":[" parts "]}}"
+#define TEXT "{\"mimeType\":\"text/plain\",\"filename\":\"\",\"body\":{\"data\":\"T2xk\"}}"
+#define FILE_OF(headers)                                                                           \
+    ",{\"mimeType\":\"image/png\",\"filename\":\"a.png\",\"headers\":[" headers                    \
+    "],\"body\":{\"attachmentId\":\"A\"}}"
+
+/* What a forward needs that is not there fails it, and nothing is sent. */
+static void test_a_forward_reads_the_original(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        enum outcome_kind kind;
+        enum error_code code;
+    } cases[] = {
+        {200, WHOLE(TEXT), OUTCOME_NEXT, CODE_NONE},
+        {200, WHOLE(TEXT FILE_OF("{\"name\":\"Content-ID\",\"value\":\"<c>\"}")), OUTCOME_NEXT,
+         CODE_NONE},
+        {200, WHOLE(TEXT FILE_OF("")), OUTCOME_FAILED, CODE_VALIDATION_ERROR},
+        {200, WHOLE(""), OUTCOME_FAILED, CODE_VALIDATION_ERROR},
+        {200, "{}", OUTCOME_FAILED, CODE_VALIDATION_ERROR},
+        {200, "<html>", OUTCOME_FAILED, CODE_VALIDATION_ERROR},
+        {404, "{}", OUTCOME_FAILED, CODE_VALIDATION_ERROR},
+        {403, "{}", OUTCOME_FAILED, CODE_INSUFFICIENT_PERMISSIONS},
+        {401, "{}", OUTCOME_AUTH, CODE_INVALID_KEY},
+        {503, "{}", OUTCOME_RETRY, CODE_PROVIDER_ERROR},
+    };
+    struct fixture f;
+
+    (void)state;
+    init(&f);
+    f.m.text[MSG_FORWARD] = "{\"messageId\":\"18c0ffee18c0ffee\"}";
+    build_ok(&f);
+    assert_non_null(strstr(buf_str(&f.r.url), "/messages/18c0ffee18c0ffee?format=full"));
+    assert_true(f.r.max_answer > 65536);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct outcome o = judge(&f, cases[i].status, "", cases[i].body);
+
+        expect_outcome(o, cases[i].kind, cases[i].code);
+        assert_int_equal(o.keeps_answer, cases[i].kind == OUTCOME_NEXT);
+    }
+    fixture_free(&f);
+}
+
+static void test_a_kept_answer_is_in_the_mail(void **state)
+{
+    struct fixture f;
+    char *mime;
+
+    (void)state;
+    init(&f);
+    f.m.text[MSG_FORWARD] = "{\"messageId\":\"18c0ffee18c0ffee\"}";
+    f.progress.step = 1;
+    f.ctx.answer = WHOLE(TEXT);
+    build_ok(&f);
+    mime = raw_of(&f);
+    assert_non_null(strstr(mime, "From: Jane <j@x.example>\r\nDate: Sat, 21 Nov 2026"));
+    assert_string_equal(f.m.text[MSG_CONTENT], "text"); /* the message stays as it is */
+    free(mime);
+    f.ctx.answer = NULL;
+    build_fails(&f, "forward: the mail is not kept here, and gmail has none of its own");
+    fixture_free(&f);
+}
+
 static void test_long_references_lose_their_oldest(void **state)
 {
     struct fixture f;
@@ -248,6 +316,8 @@ int main(void)
         cmocka_unit_test(test_reply_to_its_own_id_looks_it_up),
         cmocka_unit_test(test_a_thread_is_answered_at_its_end),
         cmocka_unit_test(test_lookup_that_fails),
+        cmocka_unit_test(test_a_forward_reads_the_original),
+        cmocka_unit_test(test_a_kept_answer_is_in_the_mail),
         cmocka_unit_test(test_long_references_lose_their_oldest),
         cmocka_unit_test(test_oauth),
         cmocka_unit_test(test_accepted),
