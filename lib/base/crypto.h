@@ -11,8 +11,8 @@ void crypto_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n
 bool crypto_sign_rs256(const char *pem, const void *p, size_t n, struct buf *out);
 void crypto_hex(const uint8_t *p, size_t n, char *ret); /* ret has 2n+1 bytes, lower case */
 
-void base64_encode(struct buf *out, const void *p, size_t n);     /* RFC 4648, padded */
-void base64url_encode(struct buf *out, const void *p, size_t n);  /* url alphabet, no padding */
+void base64_encode(struct buf *out, const void *p, size_t n);    /* RFC 4648, padded */
+void base64url_encode(struct buf *out, const void *p, size_t n); /* url alphabet, no padding */
 /* Strict: no white space, padding right (or absent, with url alphabet too if url). */
 enum sq_err base64_decode(struct buf *out, const char *s, size_t len, bool url) SQ_MUST_CHECK;
 /* True if s decodes; *ret_bytes = decoded size. Allocates nothing. */

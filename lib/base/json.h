@@ -8,7 +8,7 @@ typedef struct cJSON cJSON; /* <cjson/cJSON.h>; include it to look inside */
 
 /* Caps on input. Zero means the default. */
 struct json_limits {
-    size_t max_bytes; /* 1 MiB */
+    size_t max_bytes;   /* 1 MiB */
     unsigned max_depth; /* 32 */
 };
 
@@ -17,8 +17,8 @@ struct json_limits {
  * a lone surrogate, a control character in a string, duplicate member names in one object, a
  * number that is not finite, trailing data. No recursion deeper than max_depth happens. A number's
  * valuestring holds its spelling. Free with json_free, never cJSON_Delete. */
-enum sq_err json_parse(const char *s, size_t len, const struct json_limits *limits,
-                       cJSON **ret, struct err_text *e) SQ_MUST_CHECK;
+enum sq_err json_parse(const char *s, size_t len, const struct json_limits *limits, cJSON **ret,
+                       struct err_text *e) SQ_MUST_CHECK;
 void json_free(cJSON *j);
 
 /* A string member's text; NULL if absent or not a string. Names are case-sensitive. */
@@ -34,9 +34,9 @@ void json_print(const cJSON *j, struct buf *out);
 
 /* --- writer: appends to a buf, commas handled by looking at what stands before ---
  *   json_open(b, '{'); json_key_str(b, "id", id); json_key_int(b, "n", 3); json_close(b, '}'); */
-void json_open(struct buf *b, char bracket);  /* '{' or '[' */
-void json_close(struct buf *b, char bracket); /* '}' or ']' */
-void json_key(struct buf *b, const char *name); /* ,"name": */
+void json_open(struct buf *b, char bracket);     /* '{' or '[' */
+void json_close(struct buf *b, char bracket);    /* '}' or ']' */
+void json_key(struct buf *b, const char *name);  /* ,"name": */
 void json_val_str(struct buf *b, const char *s); /* NULL prints null */
 void json_val_strn(struct buf *b, const char *s, size_t len);
 void json_val_int(struct buf *b, int64_t v);

@@ -32,10 +32,10 @@ const char *channel_name_upper(enum channel c); /* "EMAIL", as messaging's chann
 /* Any case; also the APIs' own spellings: instagram_dm, ig, fb, messenger, livechat, ... */
 bool channel_parse(const char *s, enum channel *ret);
 
-const char *message_type_name(enum message_type t); /* "TRANSACTIONAL" */
+const char *message_type_name(enum message_type t);             /* "TRANSACTIONAL" */
 bool message_type_parse(const char *s, enum message_type *ret); /* any case */
 
-const char *priority_name(enum priority p);             /* "HIGH" */
+const char *priority_name(enum priority p); /* "HIGH" */
 /* HIGH|NORMAL|LOW in any case, or 1|2|3 (1 = HIGH, 2 = NORMAL, 3 = LOW). */
 bool priority_parse(const char *s, enum priority *ret);
 
