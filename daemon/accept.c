@@ -9,6 +9,7 @@
 #include "bulk.h"
 #include "choice.h"
 #include "job.h"
+#include "keys.h"
 #include "provider.h"
 #include "selection.h"
 #include "text.h"
@@ -100,13 +101,6 @@ static void add_field(struct item *it, struct store_accept *out, const char *nam
         it->fields[out->field_count++] = (struct store_field){name, value};
 }
 
-static const char *priority_digit(enum priority p)
-{
-    static const char *const digits[PRIORITY_COUNT] = {"1", "2", "3"};
-
-    return digits[p];
-}
-
 /* The public fields of NS:message:<id> (contract.md section 2), and the scripts' own. */
 static void add_fields(struct item *it, const struct sender *s, struct store_accept *out)
 {
@@ -115,6 +109,7 @@ static void add_fields(struct item *it, const struct sender *s, struct store_acc
                                            MSG_METADATA};
     const struct message *m = &it->job.message;
     size_t from = it->job.is_bulk ? 1 : 0; /* its recipient is but a placeholder */
+    const char *queue = key_queue(out->priority, out->marketing, out->fail_on_limit);
     bool cautious = m->uncertain == UNCERTAIN_FAIL ||
                     (m->uncertain == UNCERTAIN_DEFAULT && s->uncertain == UNCERTAIN_FAIL);
 
@@ -126,8 +121,8 @@ static void add_fields(struct item *it, const struct sender *s, struct store_acc
     add_field(it, out, "priority", priority_name(m->priority));
     for (size_t i = from; i < sizeof(copied) / sizeof(copied[0]); i++)
         add_field(it, out, msg_text_name(copied[i]), m->text[copied[i]]);
-    if (m->priority != PRIORITY_NORMAL)
-        add_field(it, out, "_priority", priority_digit(m->priority));
+    if (!text_eq(queue, "2"))
+        add_field(it, out, "_priority", queue);
     if (m->text[MSG_TENANT] != NULL && !text_eq(m->text[MSG_TENANT], s->tenant))
         add_field(it, out, "_tenant", m->text[MSG_TENANT]);
     if (m->units > 1)
@@ -216,6 +211,8 @@ static void admit(const struct accept_stage *a, struct item *it, struct store_ac
     out->explicit_id = it->job.explicit_id;
     out->sender = s->id;
     out->priority = m->priority;
+    out->marketing = m->type == TYPE_MARKETING;
+    out->fail_on_limit = it->job.fail_on_limit && !it->job.is_bulk; /* a bulk always waits */
     out->due_ms = m->scheduled_at;
     out->packed = it->packed.data;
     out->packed_len = it->packed.len;

@@ -48,10 +48,12 @@ struct attempt {
     int64_t fence;
     bool capped; /* must start within its slot's jitter */
     bool suppressed;
-    bool unreadable;   /* what is stored is not a message of ours */
-    bool refund;       /* the request definitely never left */
-    bool consent_seen; /* its contact's opt-outs were looked at again */
-    int64_t begun_us;  /* monotonic; 0 = not begun */
+    bool limited;             /* over a limit: fails */
+    struct answer_limit left; /* of its sender's limits, for the answer */
+    bool unreadable;          /* what is stored is not a message of ours */
+    bool refund;              /* the request definitely never left */
+    bool consent_seen;        /* its contact's opt-outs were looked at again */
+    int64_t begun_us;         /* monotonic; 0 = not begun */
     struct progress progress;
     struct request request;
     struct buf answer;          /* of a step before, where the provider keeps it */

@@ -2,6 +2,7 @@
 #include "choice.h"
 
 #include "provider.h"
+#include "text.h"
 #include <stdio.h>
 
 const struct sender *choice_sender(const struct config *c, const struct message *m,
@@ -39,4 +40,20 @@ enum sq_err choice_count(const struct sender *s, struct message *m, struct err_t
                   (long long)s->day.count);
     snprintf(e->code, sizeof(e->code), "%s", error_code_name(CODE_RATE_LIMITED));
     return SQ_ERR_INVALID;
+}
+
+const struct sender *choice_fallback(const struct config *c, const struct message *m)
+{
+    const char *origin = m->text[MSG_ORIGIN] != NULL ? m->text[MSG_ORIGIN] : m->text[MSG_SENDER];
+    const struct sender *first = origin != NULL ? config_sender(c, origin) : NULL;
+    bool passed = m->text[MSG_ORIGIN] == NULL; /* the one in hand, in the list */
+
+    for (unsigned i = 0; first != NULL && i < first->fallback_count; i++) {
+        const struct sender *s = config_sender(c, first->fallback[i]);
+
+        if (passed && s != NULL && (s->channels & CHANNEL_BIT(m->channel)) != 0)
+            return s;
+        passed = passed || text_eq(first->fallback[i], m->text[MSG_SENDER]);
+    }
+    return NULL;
 }

@@ -119,24 +119,6 @@ static void check_redis(struct load *l)
     explicit_bzero(&addr, sizeof(addr));
 }
 
-/* What the contract names and nothing reads yet: whoever counts on it must hear so. */
-static void warn_in_vain(struct load *l, unsigned index)
-{
-    const struct sender *s = &l->config->senders[index];
-    const struct {
-        const char *path;
-        bool given;
-        const char *instead;
-    } all[] = {
-        {"fallback", s->fallback_count > 0, "this version tries no other sender"},
-    };
-
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        if (all[i].given)
-            load_warning(l, sender_origin(l, index, all[i].path),
-                         sender_path(l, index, all[i].path), "has no effect: %s", all[i].instead);
-}
-
 static void warn_root(struct load *l)
 {
     const struct config *c = l->config;
@@ -163,10 +145,8 @@ void check_all(struct load *l)
     check_ids(l);
     check_defaults(l);
     find_single_senders(l);
-    for (unsigned i = 0; i < l->config->sender_count; i++) {
+    for (unsigned i = 0; i < l->config->sender_count; i++)
         check_fallbacks(l, i);
-        warn_in_vain(l, i);
-    }
     check_redis(l);
     warn_root(l);
 }

@@ -240,7 +240,9 @@ static const struct setting sender_settings[] = {
      .help = "A request without answer: try again (perhaps a duplicate), or fail with "
              "outcome_unknown"},
     {"fallback", NULL, .type = SETTING_LIST, SEND_LIST(fallback, fallback_count),
-     .help = "Senders to try in turn when this one has failed for good or is broken"},
+     .help = "Senders to try in turn when this one has definitely not delivered a message: it was "
+             "refused, its attempts are used up, or the credentials are bad. Not after an attempt "
+             "whose outcome is unknown, nor for what is wrong with the message or its recipient"},
     {"tenant", NULL, .type = SETTING_NAME, SEND(tenant),
      .help = "Tenant that the sender belongs to, for `limits.tenants`"},
     {"account", NULL, .type = SETTING_NAME, SEND(account),

@@ -28,12 +28,14 @@ void ctl_read_depths(struct ctl *c, struct ctl_depths *ret)
 
 int64_t ctl_ready(struct ctl *c, const char *sender, enum priority p)
 {
-    static const char digits[PRIORITY_COUNT] = {
-        [PRIORITY_HIGH] = '1', [PRIORITY_NORMAL] = '2', [PRIORITY_LOW] = '3'};
+    int64_t n = 0;
 
-    return ctl_int(
-        c, "LLEN",
-        ctl_key(c, KEY_READY, arena_printf(&c->arena, "%s:%c", sender ? sender : "", digits[p])));
+    for (int marketing = 0; marketing < 2; marketing++)
+        n += ctl_int(c, "LLEN",
+                     ctl_key(c, KEY_READY,
+                             arena_printf(&c->arena, "%s:%s", sender ? sender : "",
+                                          key_queue(p, marketing, false))));
+    return n;
 }
 
 void ctl_json_depths(struct ctl *c, const struct ctl_depths *d)

@@ -68,6 +68,8 @@ static bool refuse(struct dispatch_stage *d, struct attempt *t)
         settle(d, t, CODE_SUPPRESSED, "the recipient is on the suppression list of this channel");
     else if (m->expires_at != 0 && m->expires_at <= store_now_ms(d->store))
         settle(d, t, CODE_EXPIRED, "expires_at passed before it could be sent");
+    else if (t->limited)
+        settle(d, t, CODE_RATE_LIMITED, "it is over a limit of its sender, and was not to wait");
     else if (t->sender == NULL)
         settle(d, t, CODE_INSUFFICIENT_PERMISSIONS, "its sender is no longer configured");
     else if (m->attempts > t->sender->retry_attempts)
@@ -253,6 +255,8 @@ static void hold(struct dispatch_stage *d, const struct store_claimed *c)
     t->fence = c->fence;
     t->message.attempts = c->attempts;
     t->suppressed = c->suppressed;
+    t->limited = c->limited;
+    t->left = (struct answer_limit){c->left.limit, c->left.remaining, c->left.reset_s};
     t->capped = c->capped;
     queue(d, t, c->slot_us);
 }

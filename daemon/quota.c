@@ -161,6 +161,7 @@ static void fill_bucket(const struct config *c, const char *name, const struct l
                                        : limit->day.zone[0] != '\0'   ? limit->day.zone
                                                                       : "UTC",
                                .concurrency = limit->concurrency};
+    b->count = limit->rate.count;
     quota_bucket(&limit->rate, c->slot_jitter_ms, b);
 }
 

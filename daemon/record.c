@@ -3,6 +3,7 @@
 #include "record.h"
 
 #include "bulk.h"
+#include "choice.h"
 #include "job.h"
 #include "provider.h"
 #include "text.h"
@@ -23,6 +24,10 @@ struct entry {
     struct verdict verdict;
     struct buf answer;
     char units[12];
+    const struct sender *next; /* who tries instead; NULL = nobody */
+    struct buf repacked;       /* the message for it */
+    unsigned next_units;
+    bool broken; /* and the sender's credentials were refused */
 };
 
 struct record_stage {
@@ -48,7 +53,8 @@ static struct entry *entry_get(struct record_stage *r, struct attempt *t)
     struct entry *e = node != NULL ? LIST_ENTRY(node, struct entry, node) : mem_zalloc(sizeof(*e));
 
     e->attempt = t;
-    e->release = false;
+    e->release = e->broken = false;
+    e->next = NULL;
     buf_clear(&e->answer);
     return e;
 }
@@ -59,6 +65,7 @@ static void entry_put(struct record_stage *r, struct entry *e)
     e->attempt = NULL;
     if (e->answer.cap > 16384)
         buf_free(&e->answer);
+    buf_free(&e->repacked);
     list_add_head(&r->spare, &e->node);
 }
 
@@ -78,9 +85,33 @@ static void make_answer(struct record_stage *r, struct entry *e)
         .outcome = &t->outcome,
         .code = e->verdict.kind == VERDICT_SENT ? CODE_NONE : e->verdict.code,
         .now_ms = store_now_ms(r->store),
+        .limit = t->left,
     };
 
     job_answer(t->message.text[MSG_FORMAT], &in, &e->answer);
+}
+
+/* Hands the message over to the next sender: as it was stored, without what was fetched for it. */
+static void fall_back(struct entry *e)
+{
+    const struct attempt *t = e->attempt;
+    const struct sender *next = choice_fallback(t->live->config, &t->message);
+    const char *origin = t->message.text[MSG_ORIGIN];
+    struct message m = {.id = ""};
+    struct err_text ignored;
+
+    if (next == NULL || message_unpack(buf_str(&t->packed), t->packed.len, &m) != SQ_OK)
+        return;
+    message_set(&m, MSG_ORIGIN, origin != NULL ? origin : t->message.text[MSG_SENDER]);
+    message_set(&m, MSG_SENDER, next->id);
+    if (choice_count(next, &m, &ignored) == SQ_OK) {
+        message_pack(&m, &e->repacked);
+        e->next = next;
+        e->next_units = m.units;
+        e->broken = e->verdict.kind == VERDICT_BROKEN;
+        e->verdict.kind = VERDICT_FALLBACK;
+    }
+    message_clear(&m);
 }
 
 /* The one line per attempt. The provider's words are cut and escaped by the log. */
@@ -112,6 +143,8 @@ static void log_result(struct record_stage *r, const struct entry *e)
         log_str(r->log, "error_code", error_code_name(e->verdict.code));
         log_str(r->log, "error", t->outcome.text);
     }
+    if (e->next != NULL)
+        log_str(r->log, "next_sender", e->next->id);
     log_end(r->log);
 }
 
@@ -148,6 +181,8 @@ void record_outcome(struct record_stage *r, struct attempt *t)
     verdict_reach(t, store_now_ms(r->store), random_below(UINT64_MAX), &e->verdict);
     if (t->bulk == NULL && (e->verdict.kind == VERDICT_SENT || e->verdict.kind == VERDICT_FAILED))
         make_answer(r, e);
+    if (t->bulk == NULL && verdict_may_fall_back(t, &e->verdict))
+        fall_back(e);
     log_result(r, e);
     count(r, e->verdict.kind);
     r->ops.decided(t, e->verdict.kind, r->ops.arg);
@@ -172,6 +207,7 @@ static enum store_finish_kind finish_kind(const struct entry *e)
         [VERDICT_SENT] = FINISH_SENT,           [VERDICT_FAILED] = FINISH_FAILED,
         [VERDICT_RETRY] = FINISH_RETRY,         [VERDICT_WAIT] = FINISH_WAIT,
         [VERDICT_THROTTLED] = FINISH_THROTTLED, [VERDICT_BROKEN] = FINISH_BROKEN,
+        [VERDICT_FALLBACK] = FINISH_FALLBACK,
     };
 
     return e->release ? FINISH_RELEASE : kinds[e->verdict.kind];
@@ -238,6 +274,9 @@ static void fill(struct entry *e, struct store_finish *f)
         fill_ref(t, f);
     if (e->release)
         return;
+    if (e->next != NULL)
+        f->next = (struct store_next){e->next->id,      e->next->provider->name, e->next_units,
+                                      e->repacked.data, e->repacked.len,         e->broken};
     if (t->bulk != NULL && e->verdict.kind == VERDICT_SENT) {
         add_field(f, "provider_message_id", t->outcome.provider_message_id);
     } else if (e->verdict.kind == VERDICT_SENT) {
@@ -348,6 +387,7 @@ void record_free(struct record_stage *r)
         struct entry *e = LIST_ENTRY(node, struct entry, node);
 
         buf_free(&e->answer);
+        buf_free(&e->repacked);
         free(e);
     }
     timer_free(r->again);

@@ -103,11 +103,23 @@ void verdict_reach(const struct attempt *t, int64_t now_ms, uint64_t random, str
     *ret = v;
 }
 
+bool verdict_may_fall_back(const struct attempt *t, const struct verdict *v)
+{
+    if (v->kind == VERDICT_BROKEN)
+        return true;
+    if (v->kind != VERDICT_FAILED || t->outcome.kind == OUTCOME_UNKNOWN || t->limited)
+        return false;
+    return v->code == CODE_PROVIDER_ERROR || v->code == CODE_INVALID_KEY ||
+           v->code == CODE_INSUFFICIENT_PERMISSIONS || v->code == CODE_RATE_LIMITED;
+}
+
 const char *verdict_name(enum verdict_kind kind)
 {
     static const char *const names[VERDICT_COUNT] = {
-        [VERDICT_SENT] = "sent", [VERDICT_FAILED] = "failed",       [VERDICT_RETRY] = "retry",
-        [VERDICT_WAIT] = "wait", [VERDICT_THROTTLED] = "throttled", [VERDICT_BROKEN] = "auth",
+        [VERDICT_SENT] = "sent",           [VERDICT_FAILED] = "failed",
+        [VERDICT_RETRY] = "retry",         [VERDICT_WAIT] = "wait",
+        [VERDICT_THROTTLED] = "throttled", [VERDICT_BROKEN] = "auth",
+        [VERDICT_FALLBACK] = "fallback",
     };
 
     return names[kind];

@@ -11,6 +11,7 @@ enum verdict_kind {
     VERDICT_WAIT,      /* after delay_ms; the attempt does not count (recipient throttled) */
     VERDICT_THROTTLED, /* its sender waits delay_ms; the attempt does not count */
     VERDICT_BROKEN,    /* its sender's credentials were refused; the message waits */
+    VERDICT_FALLBACK,  /* definitely not delivered: the next sender tries */
     VERDICT_COUNT
 };
 
@@ -27,6 +28,10 @@ void verdict_reach(const struct attempt *t, int64_t now_ms, uint64_t random, str
 
 /* "sent", "failed", "retry", "wait", "throttled", "auth": in the log and the metrics. */
 const char *verdict_name(enum verdict_kind kind);
+
+/* Whether another sender may try instead: the attempt failed for good, or its credentials were
+ * refused, for a reason that lies with the sender or its provider, and nothing was delivered. */
+bool verdict_may_fall_back(const struct attempt *t, const struct verdict *v);
 
 /* Whether a message's `uncertain` is fail: its own word, else its sender's. */
 bool verdict_is_cautious(const struct message *m, const struct sender *s);

@@ -292,6 +292,16 @@ static void answer_plain(const struct answer_in *in, struct buf *out)
     json_close(out, '}');
 }
 
+/* Beside what the document's answer has; its own place is in HTTP headers. */
+static void add_limit(const struct answer_limit *l, struct buf *out)
+{
+    if (l->limit == 0 || out->failed || out->len < 2 || out->data[out->len - 1] != '}')
+        return;
+    out->len--;
+    buf_addf(out, ",\"rate_limit\":{\"limit\":%lld,\"remaining\":%lld,\"reset\":%lld}}",
+             (long long)l->limit, (long long)l->remaining, (long long)l->reset_s);
+}
+
 void job_answer(const char *format, const struct answer_in *in, struct buf *out)
 {
     const struct format *f = format_find(format);
@@ -300,4 +310,5 @@ void job_answer(const char *format, const struct answer_in *in, struct buf *out)
         f->answer(in, out);
     else
         answer_plain(in, out);
+    add_limit(&in->limit, out);
 }

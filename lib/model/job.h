@@ -30,7 +30,7 @@ struct job_limits {
  * If MSG_TEMPLATE_ID is set, the template fills whichever of MSG_SUBJECT, MSG_CONTENT and MSG_HTML
  * the job left NULL; all three may be NULL until then. */
 struct job {
-    struct message message;    /* sender is the requested one, or NULL: resolved at accept */
+    struct message message; /* sender is the requested one, or NULL: resolved at accept */
     bool needs_contact;
     const char *recipient_contact; /* lives in the message's arena */
     bool explicit_id;          /* the envelope named the id: the same id twice is the same job */
@@ -42,6 +42,11 @@ struct job {
     struct selection *selection; /* whom a bulk is for (selection.h), else NULL; arena's */
 };
 
+/* What the limits of a message's sender had left: the documents' X-RateLimit values. */
+struct answer_limit {
+    int64_t limit, remaining, reset_s; /* limit 0 = there is none; reset in Unix seconds */
+};
+
 /* What an answer is made from. Any pointer may be NULL. */
 struct answer_in {
     const struct message *message; /* NULL for a rejected job */
@@ -50,6 +55,7 @@ struct answer_in {
     enum error_code code;          /* CODE_NONE = sent */
     const struct err_text *error;  /* a rejected job: field and reason */
     int64_t now_ms;                /* sent_at / failed_at */
+    struct answer_limit limit;     /* added to the answer as `rate_limit` */
 };
 
 /* Parses raw bytes into a job. queued_at and a new UUIDv7 come from now_ms. On failure e holds

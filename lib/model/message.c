@@ -58,6 +58,7 @@ static const struct text_field {
     [MSG_APPOINTMENT_ID] = {"appointment_id", 56},
     [MSG_REFUSAL] = {"refusal", 57},
     [MSG_QUOTED] = {"quoted", 58},
+    [MSG_ORIGIN] = {"origin", 59},
 };
 
 static const unsigned char list_tags[MSG_LIST_COUNT] = {

@@ -55,3 +55,10 @@ enum key_kind key_jobs(enum priority p)
         return KEY_JOBS;
     }
 }
+
+const char *key_queue(enum priority p, bool marketing, bool fail_on_limit)
+{
+    static const char *const queues[2][PRIORITY_COUNT] = {{"1", "2", "3"}, {"4", "5", "6"}};
+
+    return fail_on_limit ? "0" : queues[marketing][p];
+}

@@ -25,7 +25,7 @@ enum key_kind {
     KEY_SENDER, /* <id> */
     KEY_SENDERS,
     KEY_BUCKET, /* sender:<id> */
-    KEY_READY,  /* <sender>:<1|2|3> */
+    KEY_READY,  /* <sender>:<digit of key_queue> */
     KEY_DELAYED,
     KEY_TURN,
     KEY_LEASE,      /* <worker id> */
@@ -46,5 +46,10 @@ void key_make(struct buf *b, const char *ns, enum key_kind kind, const char *par
 
 /* The job list of a priority. */
 enum key_kind key_jobs(enum priority p);
+
+/* The digit behind a ready queue's name, which is also a message's field `_priority` ("2" is left
+ * out there). MARKETING has queues of its own, and so has what fails rather than waits for a limit.
+ */
+const char *key_queue(enum priority p, bool marketing, bool fail_on_limit);
 
 #endif

@@ -106,6 +106,7 @@ void store_unregister(struct store *s);
 struct store_bucket {
     const char *name;     /* "sender:<id>", "account:<hash>", "channel:<name>", "tenant:<id>",
                              "tenant:*" (tenants without one of their own), "global" */
+    int64_t count;        /* of the rate in words, for answers */
     int64_t interval_us;  /* GCRA: between two sends; 0 = no rate */
     int64_t tolerance_us; /* GCRA: (burst - 1) intervals; 0 = strict */
     int64_t day_cap;      /* 0 = none */
@@ -160,8 +161,9 @@ struct store_accept {
     const char *id, *idempotency_key, *body_hash, *sender;
     bool explicit_id;
     enum priority priority;
-    int64_t due_ms;              /* Redis time; 0 = now */
-    const char *conflict_answer; /* pushed to reply_queue on an idempotency conflict */
+    bool marketing, fail_on_limit; /* queues of their own */
+    int64_t due_ms;                /* Redis time; 0 = now */
+    const char *conflict_answer;   /* pushed to reply_queue on an idempotency conflict */
     size_t conflict_len;
     const char *packed;
     size_t packed_len;
@@ -195,6 +197,11 @@ struct store_claim {
     size_t zone_count;
 };
 
+/* What the tightest limit of a message's sender has left: X-RateLimit-Limit, -Remaining, -Reset. */
+struct store_left {
+    int64_t limit, remaining, reset_s; /* limit 0 = there is none */
+};
+
 struct store_claimed {
     const char *id, *packed;
     size_t packed_len;
@@ -203,6 +210,8 @@ struct store_claimed {
     int64_t slot_us; /* Redis time from which it may start */
     bool capped;     /* it must start within the slot's jitter, or be released */
     bool suppressed;
+    bool limited; /* over a limit, and it is to fail rather than to wait */
+    struct store_left left;
     /* A slice of a bulk's recipients: id is NULL, fence the slice's number, packed the leads with a
      * NUL after each. */
     const char *bulk;
@@ -240,9 +249,19 @@ enum store_finish_kind {
     FINISH_RETRY = 'r', /* after delay_ms */
     FINISH_WAIT = 'w',  /* after delay_ms, the attempt not counted; so do others to its recipient */
     FINISH_THROTTLED =
-        't',              /* the whole sender or account waits delay_ms, the attempt not counted */
-    FINISH_BROKEN = 'b',  /* credentials refused: the sender stops, the message waits */
-    FINISH_RELEASE = 'x', /* back to the head of its queue, unsent, the attempt not counted */
+        't',               /* the whole sender or account waits delay_ms, the attempt not counted */
+    FINISH_BROKEN = 'b',   /* credentials refused: the sender stops, the message waits */
+    FINISH_FALLBACK = 'n', /* the next sender tries; final if an earlier attempt was uncertain */
+    FINISH_RELEASE = 'x',  /* back to the head of its queue, unsent, the attempt not counted */
+};
+
+/* Of FINISH_FALLBACK: who tries next, and the message as it is stored for it. */
+struct store_next {
+    const char *sender, *provider;
+    unsigned units;
+    const char *packed;
+    size_t packed_len;
+    bool broken; /* the sender before stops, its credentials were refused */
 };
 
 #define STORE_FINISH_FIELDS 8
@@ -263,6 +282,7 @@ struct store_finish {
     unsigned shard;          /* of the bulk's ledgers */
     unsigned attempts;
     /* What is not sent begins with error_code and error_message. */
+    struct store_next next;
     struct store_field fields[STORE_FINISH_FIELDS];
     size_t field_count;
 };

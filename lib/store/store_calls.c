@@ -1,6 +1,7 @@
 /* The calls around sending: take, accept, claim, start, finish. */
 #include "store_impl.h"
 
+#include "keys.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,7 +79,7 @@ static void add_accept(struct store *s, const struct store_accept *j)
     args_str(s, j->body_hash);
     args_str(s, j->explicit_id ? "1" : "0");
     args_str(s, j->sender);
-    args_int(s, (int64_t)j->priority + 1);
+    args_str(s, key_queue(j->priority, j->marketing, j->fail_on_limit));
     args_int(s, j->due_ms);
     args_str(s, j->reply_queue);
     args_strn(s, j->conflict_answer, j->conflict_len);
@@ -121,6 +122,17 @@ static void read_slice(const char *text, struct store_claimed *ret)
     ret->bulk = text + 3;
 }
 
+/* "<limit>/<remaining>/<reset>"; returns where it ends. */
+static char *read_left(const char *text, struct store_left *ret)
+{
+    char *end;
+
+    ret->limit = strtoll(text, &end, 10);
+    ret->remaining = *end == '/' ? strtoll(end + 1, &end, 10) : 0;
+    ret->reset_s = *end == '/' ? strtoll(end + 1, &end, 10) : 0;
+    return end;
+}
+
 /* "<fence> <attempts> <slot_us> <flags> <id>" and the packed message. An entry of another form
  * keeps a NULL id. */
 static void read_claimed(const struct redisReply *r, size_t at, struct store_claimed *ret)
@@ -136,15 +148,21 @@ static void read_claimed(const struct redisReply *r, size_t at, struct store_cla
     ret->slots = end;
     ret->slot_us = strtoll(end, &end, 10);
     end += strcspn(end, " ");
-    if (end[0] != ' ' || end[1] == '\0' || end[2] != ' ')
+    if (end[0] != ' ' || end[1] == '\0')
         return;
     ret->suppressed = end[1] == 's';
     ret->capped = end[1] == 'c';
+    ret->limited = end[1] == 'l';
+    end += 2;
+    if (end[0] == ':')
+        end = read_left(end + 1, &ret->left);
+    if (end[0] != ' ')
+        return;
     ret->packed = reply_str(reply_at(r, at + 1), &ret->packed_len);
-    if (end[3] == '@')
-        read_slice(end + 3, ret);
+    if (end[1] == '@')
+        read_slice(end + 1, ret);
     else
-        ret->id = end + 3;
+        ret->id = end + 1;
 }
 
 static void deliver_claim(struct store *s, struct store_call *call, enum store_status st,
@@ -229,8 +247,9 @@ static void deliver_finish(struct store *s, struct store_call *call, enum store_
 }
 
 static const char *const kind_text[] = {
-    [FINISH_SENT] = "s",      [FINISH_FAILED] = "f", [FINISH_RETRY] = "r",   [FINISH_WAIT] = "w",
-    [FINISH_THROTTLED] = "t", [FINISH_BROKEN] = "b", [FINISH_RELEASE] = "x",
+    [FINISH_SENT] = "s",    [FINISH_FAILED] = "f",    [FINISH_RETRY] = "r",
+    [FINISH_WAIT] = "w",    [FINISH_THROTTLED] = "t", [FINISH_BROKEN] = "b",
+    [FINISH_RELEASE] = "x", [FINISH_FALLBACK] = "n",
 };
 
 /* By refund and health. */
@@ -256,6 +275,13 @@ static void add_finish(struct store *s, const struct store_finish *f)
     args_str(s, f->contact);
     args_str(s, f->deal);
     add_fields(s, f->fields, f->field_count);
+    if (f->kind != FINISH_FALLBACK)
+        return;
+    args_str(s, f->next.sender);
+    args_str(s, f->next.provider);
+    args_int(s, f->next.units);
+    args_strn(s, f->next.broken ? "1" : "0", 1);
+    args_strn(s, f->next.packed, f->next.packed_len);
 }
 
 enum sq_err store_finish(struct store *s, const struct store_finish *items, size_t count,

@@ -137,6 +137,7 @@ enum sq_err store_configure(struct store *s, const struct store_bucket *buckets,
         args_int(s, buckets[i].concurrency);
         args_int(s, buckets[i].rate_units + 2 * buckets[i].day_units);
         args_str(s, buckets[i].trip);
+        args_int(s, buckets[i].count);
     }
     args_int(s, (int64_t)sender_count);
     for (size_t i = 0; i < sender_count; i++) {

@@ -92,20 +92,6 @@ def test_check_refuses_what_the_start_would(tmp_path, url):
     assert "redis.url: Redis URL: " in found.stderr
 
 
-@pytest.mark.parametrize("setting", [
-    {"fallback": ["other"]}])
-def test_a_setting_without_effect_is_warned_about(stand, setting):
-    other = stand.sender("other", default=False)
-    daemon = stand.daemon(stand.config([stand.sender(**setting), other]))
-    found = subprocess.run(
-        [str(BIN / "sendqd"), "--check", "--config", str(daemon.config_path)], text=True,
-        env=os.environ | sanitizer_env(), capture_output=True, timeout=30, check=False)
-    assert found.returncode == 0
-    (name,) = setting
-    assert f"senders[0].{name}" in found.stderr
-    assert "has no effect" in found.stderr
-
-
 def spawn(stand, **options):
     """A sendqd with other descriptors than a test's usual one has."""
     daemon = stand.daemon()

@@ -87,7 +87,7 @@ local function enqueue(id, sender, priority, due)
     queues[q] = {}
   end
   table.insert(queues[q], id)
-  senders[sender] = true
+  senders[sender] = priority == '0' and '0' or senders[sender] or priority
 end
 
 local function add_message(id, hash, explicit, sender, priority, due, packed, at, fields)
@@ -167,8 +167,8 @@ end
 for q, ids in pairs(queues) do
   put('RPUSH', q, ids)
 end
-for sender in pairs(senders) do
-  if not give_turn(sender) then
+for sender, class in pairs(senders) do
+  if not give_turn(sender, class) then
     -- Its turn may come tomorrow only: show now that more wait.
     tell('HSET', P .. 'sender:' .. sender, 'waiting', waiting(sender), '_shown', '')
   end

@@ -155,7 +155,7 @@ local function judge(b, well)
 end
 
 local BUCKET = { 'interval', 'tolerance', 'day_cap', 'zone', 'conc', 'units', 'tat', 'day_start',
-  'used', 'busy', 'pause', 'line', 'ring', 'trip', 'trouble', 'pace' }
+  'used', 'busy', 'pause', 'line', 'ring', 'trip', 'trouble', 'pace', 'count' }
 
 -- The limits and state of a bucket's hash. A tenant without limits of its own has those of all.
 local function read_bucket(name)
@@ -183,6 +183,7 @@ local function bucket(name)
         day_units = units >= 2, tat = tonumber(v[7] or '0'), day_start = tonumber(v[8] or '0'),
         used = tonumber(v[9] or '0'), busy = tonumber(v[10] or '0'),
         pause = tonumber(v[11] or '0'), line = tonumber(v[12] or '0'), borrowed = v.borrowed,
+        count = tonumber(v[17] or '1'),
         waiters = string.sub(name, 1, 7) ~= 'sender:' and P .. 'waiters:' .. name }
       if b.day_cap > 0 then
         open_day(b, v[13])
@@ -207,7 +208,7 @@ local function pair(sender, rate, recipient)
       '^(%d+) (%d+) (%d+)$')
     local interval, tolerance = string.match(rate, '^(%d+) (%d+)$')
     buckets[key] = { key = key, pair = true, interval = tonumber(interval or '0'),
-      tolerance = tonumber(tolerance or '0'), day_cap = 0, conc = 0, busy = 0, used = 0,
+      tolerance = tonumber(tolerance or '0'), day_cap = 0, conc = 0, busy = 0, used = 0, count = 1,
       tat = tonumber(tat or '0'), line = tonumber(line or '0'), pause = tonumber(pause or '0') }
   end
   return buckets[key]
@@ -303,6 +304,33 @@ local function slot(list, u)
     end
   end
   return at
+end
+
+-- A bucket's limit, what is left of it and when it is whole again (us), as answers tell it.
+local function rate_left(b)
+  local limit = b.tolerance > 0 and math.floor(b.tolerance / b.interval) + 1 or b.count
+  local left = math.floor((now_us - b.tat) / b.interval) + limit
+  return limit, math.min(limit, math.max(0, left)), math.max(now_us, b.tat)
+end
+
+-- The same of the bucket that has the least left, "<limit>/<left>/<reset s>"; '' = no limits.
+local function quota(list)
+  local text, least = '', math.huge
+  local function look(limit, left, reset_us)
+    if left < least then
+      least = left
+      text = int(limit) .. '/' .. int(left) .. '/' .. int(math.ceil(reset_us / 1000000))
+    end
+  end
+  for _, b in ipairs(list) do
+    if b.interval > 0 then
+      look(rate_left(b))
+    end
+    if b.day_cap > 0 and b.day_next then
+      look(b.day_cap, math.max(0, b.day_cap - b.used), b.day_next)
+    end
+  end
+  return text
 end
 
 -- Counts a message for the day, without its tokens.

@@ -1,15 +1,17 @@
 -- claim: for the senders whose turn it is, takes tokens from every bucket that applies, pops that
 -- many messages by priority, leases them to this worker and counts the attempt - one step, so that
 -- the caps hold over any number of workers.
--- After buckets.lua, refs.lua.
+-- After buckets.lua, refs.lua, queues.lua.
 -- ARGV: 4 want (sends that can start now), 5 prefetch (further ones, only for senders without a
 -- rate), 6 quantum per sender, 7 horizon us (how far ahead slots are granted), 8 channels
 -- that may have a suppression list, 9 zones, then per zone: name and four day bounds in ms.
 -- Returns {'ok', now_us, next_us or 0, unknown senders {}, then per message: "<fence> <attempts>
--- <slot_us: when it may start> <flags> <id>" and what is stored of it} or {'fenced'}. Flags: '-', 's'
--- suppressed, 'c' capped: must start in its slot. A slice of a bulk is one such pair: '@<bulk>' for
--- the id, the leads with a NUL each, their slots with commas between them (unless all is now), and
--- two more flags: 's' there may be suppressions to look up, 'w' the bulk wants to be expanded.
+-- <slot_us: when it may start> <flag> <id>" and what is stored of it} or {'fenced'}. Flags: '-', 's'
+-- suppressed, 'c' capped: must start in its slot, 'l' over a limit: fails; and then, where its sender
+-- has limits, ":<limit>/<left>/<reset s>" of the one that has the least left.
+-- A slice of a bulk is one such pair: '@<bulk>' for the id, the leads with a NUL each, their slots with
+-- commas between them (unless all is now), and two more flags: 's' there may be suppressions to look
+-- up, 'w' the bulk wants to be expanded.
 allow_oom()
 if fenced() then
   return { 'fenced' }
@@ -25,9 +27,7 @@ local turn = P .. 'turn'
 local unknown, leased = {}, {}
 -- What is returned; not unpacked from another table, which Lua does for some 8000 values only.
 local out = { 'ok', int(now_us), '0', unknown }
--- Ids looked at per sender and call, at most: those of messages that no longer wait cost time too.
-local LOOK_MAX = 1024
--- Likewise of a sender whose messages may have to wait for buckets of their own, which costs more.
+-- As LOOK_MAX, of a sender whose messages may have to wait for buckets of their own, which costs more.
 local LINE_MAX = 128
 
 -- Messages whose time has come go to the ready queues. Bounded; what is left is due next time.
@@ -47,7 +47,7 @@ local function promote()
       call('HSET', key, 'status', 'queued')
       call('HDEL', key, 'next_attempt_at')
       put('RPUSH', ready_key(m[2], m[3] or '2'), { id })
-      give_turn(m[2])
+      give_turn(m[2], m[3])
     end
   end
 end
@@ -59,121 +59,6 @@ for channel in string.gmatch(ARGV[8], '%S+') do
   any_suppressed = call('SCARD', P .. 'suppressed:' .. channel) > 0 or any_suppressed
 end
 call('ZCARD', turn)
-
--- References that may be sent: an element that was popped, as far as its bulk goes on. What a
--- pause holds up is set aside, what was cancelled is dropped: both were counted then.
-local function ref_open(element)
-  local ref = ref_unpack(element)
-  local b = bulk_of(ref.bulk)
-  if not b or b.over then
-    return nil, b
-  elseif b.status == 'paused' then
-    call('RPUSH', b.key .. ':held', element)
-    return nil, b
-  end
-  ref.b = b
-  if ref.mark == '+' then
-    local left, n = {}, 0
-    for lead in string.gmatch(ref.leads, '[^%z]+') do
-      if call('HEXISTS', ledger_of(b, lead), lead) == 0 then
-        n = n + 1
-        left[n] = lead .. '\0'
-      end
-    end
-    ref.rest, ref.left = table.concat(left), n
-  else
-    ref.rest, ref.left = ref.leads, ref.n
-  end
-  return ref.left > 0 and ref or nil, b
-end
-
--- The first n (or all) of an open element.
-local function ref_cut(ref, n)
-  local cut = { b = ref.b, mark = ref.mark, attempts = ref.attempts, n = ref.left, leads = ref.rest }
-  if n < ref.left then
-    local at = 0
-    for _ = 1, n do
-      at = string.find(ref.rest, '\0', at + 1, true)
-    end
-    cut.n, cut.leads = n, string.sub(ref.rest, 1, at)
-    ref.rest = string.sub(ref.rest, at + 1)
-  end
-  ref.left = ref.left - cut.n
-  return cut
-end
-
-local opened = {} -- by priority: the element being cut, of the sender being served
-local looked = 0  -- elements popped for that sender
-local turned = 0  -- those of them that were references
-
--- Takes n of an open element (or all there are) as an entry; returns how many.
-local function take_refs(ids, priority, ref, n)
-  if n == 0 then -- never met, as long as `_extra` is true
-    opened[priority] = ref
-    return 0
-  end
-  local cut = ref_cut(ref, n)
-  ids[#ids + 1] = cut
-  opened[priority] = ref.left > 0 and ref or nil
-  return cut.n
-end
-
--- Adds up to `count` messages of a queue to ids; returns how many they are. Where elements of many
--- wait they are popped one by one.
-local function take(ids, sender, priority, count, many)
-  local got, empty, key = 0, false, ready_key(sender, priority)
-  while got < count and turned < LOOK_MAX do
-    if opened[priority] then
-      got = got + take_refs(ids, priority, opened[priority], count - got)
-    elseif empty then
-      break
-    else
-      local asked = many and 1 or count - got
-      local popped = tell('LPOP', key, asked) or {}
-      looked, empty = looked + #popped, #popped < asked
-      for k, id in ipairs(popped) do
-        if not is_ref(id) then
-          ids[#ids + 1] = id
-          got = got + 1
-        elseif opened[priority] then
-          call('LPUSH', key, unpack(popped, k)) -- never met, as long as `_extra` is true
-          break
-        else
-          local ref, b = ref_open(id)
-          turned = turned + 1
-          refs_count(sender, b, -ref_unpack(id).n, -1)
-          if ref then
-            got = got + take_refs(ids, priority, ref, count - got)
-          end
-        end
-      end
-    end
-  end
-  return got
-end
-
--- What is left of open elements goes back to the head of its queue.
-local function close_refs(sender)
-  for priority, ref in pairs(opened) do
-    call('LPUSH', ready_key(sender, priority), ref_pack(ref.mark, ref.b.id, ref.attempts,
-      int(ref.left), ref.rest))
-    refs_count(sender, ref.b, ref.left, 1)
-    opened[priority] = nil
-  end
-end
-
--- Ids by priority: of 20 sends at least one is low and three are normal, if there are any.
-local function pop(sender, n, served, many)
-  local low = math.floor((served + n) / 20) - math.floor(served / 20)
-  local normal = math.floor((served + n) / 5) - math.floor(served / 5) - low
-  local ids = {}
-  local left = n - take(ids, sender, 1, n - low - normal, many)
-  left = left - take(ids, sender, 2, left - low, many)
-  left = left - take(ids, sender, 3, left, many)
-  left = left - take(ids, sender, 2, left, many)
-  take(ids, sender, 1, left, many)
-  return ids
-end
 
 local function is_suppressed(id, ignore)
   if ignore == '1' or not any_suppressed then
@@ -189,7 +74,7 @@ local function is_suppressed(id, ignore)
   return false
 end
 
-local function lease(id, m, at, flags)
+local function lease(id, m, at, flags, left)
   local key = P .. 'message:' .. id
   local fence, attempts = int(tonumber(m[2] or '0') + 1), int(tonumber(m[3] or '0') + 1)
   call('HSET', key, 'status', 'sending', '_fence', fence, 'attempts', attempts, 'sending_at',
@@ -197,15 +82,10 @@ local function lease(id, m, at, flags)
   leased[#leased + 1] = id
   local n = #out
   local packed = tell('GET', P .. 'content:' .. id)
-  out[n + 1] = fence .. ' ' .. attempts .. ' ' .. int(at) .. ' ' .. flags .. ' ' .. id
+  out[n + 1] = fence .. ' ' .. attempts .. ' ' .. int(at) .. ' ' .. flags
+    .. ((left or '') ~= '' and ':' .. left or '') .. ' ' .. id
   out[n + 2] = type(packed) == 'string' and packed or ''
   event(false, 'message.sending', 'id', id, 'attempts', attempts)
-end
-
--- Puts popped ids back to the heads of their queues.
-local function unpop(sender, id)
-  local priority = tell('HGET', P .. 'message:' .. id, '_priority')
-  put('LPUSH', ready_key(sender, type(priority) == 'string' and priority or '2'), { id })
 end
 
 -- A message that waits for a bucket of its own leaves the queue until then.
@@ -214,6 +94,30 @@ local function stand_in_line(id, at)
   call('HSET', P .. 'message:' .. id, 'status', 'scheduled', 'next_attempt_at', iso(due), '_lined',
     '1')
   call('ZADD', P .. 'delayed', int(due), id)
+end
+
+local FIELDS = { 'status', '_fence', 'attempts', '_units' }
+local OWN_FIELDS = { 'status', '_fence', 'attempts', '_units', 'channel', 'recipient', '_tenant',
+  '_lined', '_priority' }
+
+-- A message that fails rather than waits: leased to be told so, not to be sent.
+local function lease_limited(id, m, list, left, reset_us)
+  count_use(list, tonumber(m[4] or '1'))
+  occupy(list)
+  lease(id, m, now_us, 'l', (string.match(left, '^%d+') or '0') .. '/0/'
+    .. int(math.ceil(reset_us / 1000000)))
+end
+
+-- ... all of these, when their sender has to wait.
+local function refuse_waiting(sender, list, reset_us)
+  local ids = queue[0] > 0 and tell('LPOP', ready_key(sender, 0), LINE_MAX) or {}
+  queue_add(0, -#ids)
+  for _, id in ipairs(ids) do
+    local m = tell('HMGET', P .. 'message:' .. id, unpack(FIELDS))
+    if m[1] == 'queued' then
+      lease_limited(id, m, list, quota(list), reset_us)
+    end
+  end
 end
 
 -- Whether recipients have a rate, or one of them is parked.
@@ -255,7 +159,10 @@ local function admit(sender, s, list, id, m, at)
   if list.own then
     local own = own_of(sender, s, m)
     local free, later = own_time(own, u, at, m[8], now_us + horizon)
-    if later then
+    if later and m[9] == '0' then
+      lease_limited(id, m, list, quota(own), later)
+      return false
+    elseif later then
       stand_in_line(id, later)
       return false
     end
@@ -264,7 +171,7 @@ local function admit(sender, s, list, id, m, at)
   end
   spend(list, at, u)
   occupy(list)
-  lease(id, m, at, (list.rated or list.own) and 'c' or '-')
+  lease(id, m, at, (list.rated or list.own) and 'c' or '-', list.limited and quota(list))
   return true
 end
 
@@ -278,6 +185,7 @@ local function buckets_of(s)
     end
     list[#list + 1] = b
     list.rated = list.rated or b.interval > 0
+    list.limited = list.limited or b.interval > 0 or b.day_cap > 0
     list.units = list.units or b.rate_units or b.day_units
   end
   return list
@@ -339,10 +247,6 @@ local function admit_refs(s, list, ref, at)
   return true
 end
 
-local FIELDS = { 'status', '_fence', 'attempts', '_units' }
-local OWN_FIELDS = { 'status', '_fence', 'attempts', '_units', 'channel', 'recipient', '_tenant',
-  '_lined' }
-
 -- Leases up to n messages; returns how many, and when and why no more go, if that is so.
 local function send(sender, s, list, n)
   local served, sent, many = tonumber(s[4] or '0'), 0, tonumber(s[10] or '0') > 0
@@ -366,6 +270,7 @@ local function send(sender, s, list, n)
         local done, later = admit_refs(s, list, ref, at)
         if not done then
           refs_push('LPUSH', ref.b, ref.mark, ref.attempts, ref.n, ref.leads)
+          queue_add(tonumber(ref.b.priority), 1)
           return sent, later, 'throttled'
         end
         sent = sent + ref.n
@@ -389,6 +294,7 @@ local function serve(sender, s)
     unknown[#unknown + 1] = sender
     return now_us + 5000000, 'throttled', waiting(sender)
   end
+  open_queues(sender)
   local room = (list.rated or list.own) and want or want + prefetch
   local n, state, next_us = places(sender, list, math.min(room, quantum))
   if n > 0 then
@@ -410,18 +316,20 @@ local function serve(sender, s)
   if sent > 0 then
     call('HINCRBY', P .. 'sender:' .. sender, '_served', sent)
   end
-  local left = waiting(sender) + (extras[sender] or 0)
-  if left == 0 then
-    return nil, 'ok', 0
-  end
-  if next_us == 0 then
+  if next_us == 0 and queue.all > 0 then
     n, state, next_us = places(sender, list, 1)
   end
   if next_us == 0 then
     local at = slot(list, 1)
     next_us = at > now_us + horizon and at - horizon or now_us
   end
-  return next_us, state, left
+  if next_us > now_us then
+    refuse_waiting(sender, list, next_us)
+  end
+  if queue.all == 0 then
+    return nil, 'ok', 0
+  end
+  return next_us, state, queue.all + tonumber(s[10] or '0') + (extras[sender] or 0)
 end
 
 -- What the sender's throttling has left of its rate, per second; '' = all of it.

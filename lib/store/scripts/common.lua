@@ -62,7 +62,10 @@ local function fenced()
   return not lease or tonumber(lease) <= now
 end
 
--- The queue a message waits in: one per sender and priority (1 high, 2 normal, 3 low).
+-- The queue a message waits in: one per sender and class, which its field `_priority` tells ('2' where
+-- it has none): 1 high, 2 normal, 3 low; 4, 5, 6 the same for MARKETING, which never delays the
+-- others; 0 for those that fail rather than wait for a limit.
+local LAST_CLASS = 6
 local function ready_key(sender, priority)
   return P .. 'ready:' .. sender .. ':' .. priority
 end
@@ -86,7 +89,7 @@ end
 local function waiting(sender)
   local extra = tell('HGET', P .. 'sender:' .. sender, '_extra')
   local n = type(extra) == 'string' and tonumber(extra) or 0
-  for priority = 1, 3 do
+  for priority = 0, LAST_CLASS do
     local len = tell('LLEN', ready_key(sender, priority))
     n = n + (type(len) == 'number' and len or 0)
   end
@@ -95,7 +98,11 @@ end
 
 -- Makes a sender's turn come: at once, unless it stands in the turn already (perhaps later,
 -- because of a cap). True if it did not.
-local function give_turn(sender)
+local function give_turn(sender, class)
+  if class == '0' then -- is told at once that it has to wait
+    call('ZADD', P .. 'turn', 'LT', int(now_us), sender)
+    return true
+  end
   return call('ZADD', P .. 'turn', 'NX', int(now_us), sender) == 1
 end
 
@@ -158,8 +165,11 @@ local function release(id, sender, priority, attempts, counted)
   local key = P .. 'message:' .. id
   call('HSET', key, 'status', 'queued', 'attempts',
     counted and attempts or int(math.max(0, tonumber(attempts or '0') - 1)))
+  if counted then -- it may have been sent
+    call('HSET', key, '_unsure', '1')
+  end
   put('LPUSH', ready_key(sender, priority or '2'), { id })
-  give_turn(sender)
+  give_turn(sender, priority)
 end
 
 -- When the next sender's turn or the next delayed message is due, in us; 0 = nothing waits.

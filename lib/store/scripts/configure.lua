@@ -1,6 +1,7 @@
 -- configure: writes the senders' limits where claim reads them; safe to run at any time.
 -- ARGV: 4 count of buckets, then per bucket: name interval_us tolerance_us day_cap zone concurrency
--- units (1: the rate counts a message's units, 2: the day does, 3: both) trip (see buckets.lua);
+-- units (1: the rate counts a message's units, 2: the day does, 3: both) trip (see buckets.lua)
+-- count (of the rate, in words);
 -- then the count of senders, then per sender: id fingerprint buckets ignore_suppressed
 -- by pair (see buckets.lua).
 -- A `broken` sender whose fingerprint (of its configuration and credentials) changed is mended;
@@ -11,9 +12,9 @@ local i, shared = 5, {}
 for _ = 1, tonumber(ARGV[4]) do
   call('HSET', P .. 'bucket:' .. ARGV[i], 'interval', ARGV[i + 1], 'tolerance', ARGV[i + 2],
     'day_cap', ARGV[i + 3], 'zone', ARGV[i + 4], 'conc', ARGV[i + 5], 'units', ARGV[i + 6], 'trip',
-    ARGV[i + 7])
+    ARGV[i + 7], 'count', ARGV[i + 8])
   shared[ARGV[i]] = true
-  i = i + 8
+  i = i + 9
 end
 local count = tonumber(ARGV[i])
 if count == 0 then
@@ -39,7 +40,7 @@ for _ = 1, count do
     call('HSET', key, 'state', 'ok')
     call('HDEL', key, 'error_message')
   end
-  for priority = 1, 3 do
+  for priority = 0, LAST_CLASS do
     if call('EXISTS', ready_key(id, priority)) == 1 then
       give_turn(id)
     end

@@ -3,12 +3,12 @@
 -- status is another); 'no_content' (what was to be sent is no longer kept).
 -- The day's statistics stay: that failure happened. The fence stays too, or begins above any that
 -- was given out: a late outcome of an earlier lease must not pass for one of the next.
-local digits = { HIGH = '1', NORMAL = '2', LOW = '3' }
+local digits = { HIGH = 1, NORMAL = 2, LOW = 3 }
 local out, again = { 'ok' }, false
 
 local function retry(id)
   local key, content = P .. 'message:' .. id, P .. 'content:' .. id
-  local m = call('HMGET', key, 'status', 'sender', 'priority')
+  local m = call('HMGET', key, 'status', 'sender', 'priority', 'message_type')
   if not m[1] or not m[2] then
     return 'not_found'
   elseif m[1] ~= 'failed' then
@@ -16,14 +16,12 @@ local function retry(id)
   elseif call('EXISTS', content) == 0 then
     return 'no_content'
   end
-  local priority = digits[m[3]] or '2'
+  local priority = int((digits[m[3]] or 2) + (m[4] == 'MARKETING' and 3 or 0))
   call('HSET', key, 'status', 'queued', 'attempts', '0')
   call('HSETNX', key, '_fence', int(now))
   call('HDEL', key, 'failed_at', 'error_code', 'error_message', 'response', 'next_attempt_at',
     'provider_message_id', '_started')
-  if priority ~= '2' then
-    call('HSET', key, '_priority', priority)
-  end
+  call('HSET', key, '_priority', priority)
   call('PERSIST', key)
   call('PERSIST', content)
   call('ZREM', P .. 'dead', id)

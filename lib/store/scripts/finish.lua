@@ -4,15 +4,16 @@
 -- 9 count, then per outcome:
 --   kind id fence sender delay_ms flags answer reply_queue stats_provider stats_channel contact
 --   deal field_count field value ...
+--   and for kind 'n': next_sender next_provider units broken packed
 --   Then the count of groups of bulk recipients, and per group: bulk slice sender provider channel
 --   count, and per recipient, shard being the ledger's:
 --   's' place lead shard "<attempts> <provider message id>"
 --   'f' place lead shard "<attempts> <error code>" flags error_code
 --   any other kind, place lead flags delay_ms error_message
--- kind: 's' sent (delay_ms > 0: the quota is used up, the sender waits so long), 'f' failed, 'r'
--- retry after delay_ms, 'w' wait delay_ms without counting the
--- attempt (the recipient is throttled), 't' the sender is throttled for delay_ms (attempt not
--- counted), 'b' the sender's credentials were refused (attempt not counted), 'x' released unsent
+-- kind: 's' sent (delay_ms > 0: the quota is used up, the sender waits so long), 'f' failed, 'r' retry
+-- after delay_ms, 'w' wait delay_ms without counting the attempt (the recipient is throttled), 't' the
+-- sender is throttled for delay_ms (attempt not counted), 'b' the sender's credentials were refused
+-- (attempt not counted), 'n' definitely not delivered, the next sender tries, 'x' released unsent
 -- (attempt not counted). flags: '1' the request definitely never left, '+' the provider answered,
 -- '-' the provider is in trouble.
 -- Returns {'ok', recorded, stale, next_us}: when the next work is due, 0 = nothing waits.
@@ -54,7 +55,7 @@ local function final(o, m, first, fields)
   call('HSET', o.key, 'status', o.status, o.status .. '_at', now_iso, 'response', o.answer,
     unpack(ARGV, first, first + fields - 1))
   call('PEXPIRE', o.key, retention)
-  if m[3] ~= '1' or m[1] ~= 'sending' then
+  if m[3] ~= '1' or m[1] ~= 'sending' or m[14] then
     call('HDEL', o.key, 'next_attempt_at')
     if o.kind == 's' then
       call('HDEL', o.key, 'error_code', 'error_message')
@@ -94,6 +95,9 @@ local function later(o, attempts, first, fields)
   local due = now + o.delay
   call('HSET', o.key, 'status', 'scheduled', 'attempts', attempts, 'next_attempt_at', iso(due),
     unpack(ARGV, first, first + fields - 1))
+  if o.code == 'outcome_unknown' then
+    call('HSET', o.key, '_unsure', '1')
+  end
   call('ZADD', P .. 'delayed', int(due), o.id)
   event(false, 'message.retrying', 'id', o.id, 'sender', o.sender, 'error_code', o.code)
 end
@@ -169,6 +173,33 @@ local function break_sender(sender, text)
     '_shown', '')
 end
 
+-- One entry of the trail that a message leaves: JSON, for people and programs.
+local function trail_of(o, m)
+  local entry = cjson.encode({ at = now_iso, sender = o.sender, provider = o.provider,
+    attempts = tonumber(m[3]), error_code = o.code, error_message = o.text })
+  return string.sub(m[14] or '[]', 1, -2) .. (m[14] and ',' or '') .. entry .. ']'
+end
+
+-- Not by an uncertain attempt before: then it may have been delivered, and no other sender tries.
+local function fall_back(o, m, first, fields)
+  local next_sender, units = ARGV[o.more], ARGV[o.more + 2]
+  if ARGV[o.more + 3] == '1' then
+    break_sender(o.sender, o.text)
+  end
+  if m[13] and ARGV[o.more + 3] == '1' then
+    return release(o.id, o.sender, m[5], m[3], false)
+  elseif m[13] then
+    o.kind = 'f'
+    return final(o, m, first, fields)
+  end
+  call('HSET', o.key, 'trail', trail_of(o, m), 'sender', next_sender, 'provider', ARGV[o.more + 1],
+    'status', 'queued', 'attempts', '0', '_units', units, unpack(ARGV, first, first + fields - 1))
+  call('SET', P .. 'content:' .. o.id, ARGV[o.more + 4])
+  put('RPUSH', ready_key(next_sender, m[5] or '2'), { o.id })
+  give_turn(next_sender, m[5])
+  event(false, 'message.retrying', 'id', o.id, 'sender', next_sender, 'error_code', o.code)
+end
+
 local function record(o, m, first, fields)
   local uncounted = int(math.max(0, tonumber(m[3] or '0') - 1))
   if o.kind == 's' or o.kind == 'f' then
@@ -176,6 +207,8 @@ local function record(o, m, first, fields)
     if o.kind == 's' and o.delay > 0 then
       park(o.sender, o.delay, false)
     end
+  elseif o.kind == 'n' then
+    fall_back(o, m, first, fields)
   elseif o.kind == 'r' then
     later(o, m[3] or '0', first, fields)
   elseif o.kind == 'w' then
@@ -197,12 +230,12 @@ for _ = 1, tonumber(ARGV[9]) do
     answer = ARGV[i + 6], queue = ARGV[i + 7], provider = ARGV[i + 8], channel = ARGV[i + 9],
     contact = ARGV[i + 10], deal = ARGV[i + 11] }
   local fields = tonumber(ARGV[i + 12]) * 2
-  o.key = P .. 'message:' .. o.id
+  o.key, o.more = P .. 'message:' .. o.id, i + 13 + fields
   -- What did not go well has error_code and error_message as its first fields.
   o.code = fields >= 2 and ARGV[i + 14] or ''
   o.text = fields >= 4 and ARGV[i + 16] or ''
   local m = tell('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority', 'sender',
-    'provider', 'channel', 'sending_at', '_units', '_tenant', 'recipient')
+    'provider', 'channel', 'sending_at', '_units', '_tenant', 'recipient', '_unsure', 'trail')
   -- Of a message that cannot be read, or whose sender is configured no more, the hash knows.
   if o.sender == '' then
     o.sender, o.channel = m[6] or '', m[8] or o.channel
@@ -227,7 +260,7 @@ for _ = 1, tonumber(ARGV[9]) do
     refunds[#refunds + 1] = string.find(ARGV[i + 5], '1', 1, true) and { leased_at = m[9],
       units = tonumber(m[10] or '1'), channel = m[8], tenant = m[11] } or false
   end
-  i = i + 13 + fields
+  i = o.more + (ARGV[i] == 'n' and 5 or 0)
 end
 
 -- Bulk recipients that were not sent: back to the head of their queue, or later; those whose bulk

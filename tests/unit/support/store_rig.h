@@ -2,6 +2,7 @@
 #ifndef SENDQ_TESTS_STORE_RIG_H
 #define SENDQ_TESTS_STORE_RIG_H
 
+#include "keys.h"
 #include "redis_rig.h"
 #include "store.h"
 
@@ -14,7 +15,8 @@ struct rig_claim {
     char id[65], packed[160];
     int64_t fence, slot_us;
     unsigned attempts;
-    bool capped, suppressed;
+    bool capped, suppressed, limited;
+    struct store_left left;
 };
 
 struct worker {
@@ -113,7 +115,9 @@ static inline void on_worker_claimed(enum store_status st, const struct store_cl
                                   .slot_us = in->slot_us,
                                   .attempts = in->attempts,
                                   .capped = in->capped,
-                                  .suppressed = in->suppressed};
+                                  .suppressed = in->suppressed,
+                                  .limited = in->limited,
+                                  .left = in->left};
         snprintf(out->id, sizeof(out->id), "%s", in->id);
         snprintf(out->packed, sizeof(out->packed), "%.*s", (int)in->packed_len, in->packed);
     }

@@ -1,0 +1,150 @@
+-- queues: in front of claim. Taking messages, and references of bulks, out of a sender's queues.
+--
+-- Elements looked at per sender and call, at most: messages that no longer wait cost time too.
+local LOOK_MAX = 1024
+
+-- References that may be sent: an element that was popped, as far as its bulk goes on. What a
+-- pause holds up is set aside, what was cancelled is dropped: both were counted then.
+local function ref_open(element)
+  local ref = ref_unpack(element)
+  local b = bulk_of(ref.bulk)
+  if not b or b.over then
+    return nil, b
+  elseif b.status == 'paused' then
+    call('RPUSH', b.key .. ':held', element)
+    return nil, b
+  end
+  ref.b = b
+  if ref.mark == '+' then
+    local left, n = {}, 0
+    for lead in string.gmatch(ref.leads, '[^%z]+') do
+      if call('HEXISTS', ledger_of(b, lead), lead) == 0 then
+        n = n + 1
+        left[n] = lead .. '\0'
+      end
+    end
+    ref.rest, ref.left = table.concat(left), n
+  else
+    ref.rest, ref.left = ref.leads, ref.n
+  end
+  return ref.left > 0 and ref or nil, b
+end
+
+-- The first n (or all) of an open element.
+local function ref_cut(ref, n)
+  local cut = { b = ref.b, mark = ref.mark, attempts = ref.attempts, n = ref.left, leads = ref.rest }
+  if n < ref.left then
+    local at = 0
+    for _ = 1, n do
+      at = string.find(ref.rest, '\0', at + 1, true)
+    end
+    cut.n, cut.leads = n, string.sub(ref.rest, 1, at)
+    ref.rest = string.sub(ref.rest, at + 1)
+  end
+  ref.left = ref.left - cut.n
+  return cut
+end
+
+-- Of the sender being served:
+local queue       -- by class: how many elements its queues have, and `all`
+local opened = {} -- by class: the element being cut
+local looked = 0  -- elements popped
+local turned = 0  -- those of them that were references
+
+local function queue_add(class, n)
+  queue[class], queue.all = queue[class] + n, queue.all + n
+end
+
+-- Read once, so that empty queues need not be asked.
+local function open_queues(sender)
+  queue = { all = 0 }
+  for class = 0, LAST_CLASS do
+    local len = tell('LLEN', ready_key(sender, class))
+    queue[class] = 0
+    queue_add(class, type(len) == 'number' and len or 0)
+  end
+end
+
+-- Takes n of an open element (or all there are) as an entry; returns how many.
+local function take_refs(ids, class, ref, n)
+  if n == 0 then -- never met, as long as `_extra` is true
+    opened[class] = ref
+    return 0
+  end
+  local cut = ref_cut(ref, n)
+  ids[#ids + 1] = cut
+  opened[class] = ref.left > 0 and ref or nil
+  return cut.n
+end
+
+-- Adds up to `count` messages of a queue to ids; returns how many they are. Where elements of many
+-- wait they are popped one by one.
+local function take(ids, sender, class, count, many)
+  local got, empty, key = 0, false, ready_key(sender, class)
+  while got < count and turned < LOOK_MAX do
+    if opened[class] then
+      got = got + take_refs(ids, class, opened[class], count - got)
+    elseif empty then
+      break
+    else
+      local asked = many and 1 or count - got
+      local popped = queue[class] > 0 and tell('LPOP', key, asked) or {}
+      looked, empty = looked + #popped, #popped < asked
+      queue_add(class, -#popped)
+      for k, id in ipairs(popped) do
+        if not is_ref(id) then
+          ids[#ids + 1] = id
+          got = got + 1
+        elseif opened[class] then
+          queue_add(class, #popped - k + 1)
+          call('LPUSH', key, unpack(popped, k)) -- never met, as long as `_extra` is true
+          break
+        else
+          local ref, b = ref_open(id)
+          turned = turned + 1
+          refs_count(sender, b, -ref_unpack(id).n, -1)
+          if ref then
+            got = got + take_refs(ids, class, ref, count - got)
+          end
+        end
+      end
+    end
+  end
+  return got
+end
+
+-- What is left of open elements goes back to the head of its queue.
+local function close_refs(sender)
+  for class, ref in pairs(opened) do
+    queue_add(class, 1)
+    call('LPUSH', ready_key(sender, class), ref_pack(ref.mark, ref.b.id, ref.attempts,
+      int(ref.left), ref.rest))
+    refs_count(sender, ref.b, ref.left, 1)
+    opened[class] = nil
+  end
+end
+
+-- Ids by class: first what fails rather than waits. By priority of 20 sends at least one is low and
+-- three are normal, if there are any. MARKETING's have what the others leave.
+local function pop(sender, n, served, many)
+  local ids = {}
+  local left = n - take(ids, sender, 0, n, many)
+  for class = 1, 4, 3 do
+    local low = math.floor((served + left) / 20) - math.floor(served / 20)
+    local normal = math.floor((served + left) / 5) - math.floor(served / 5) - low
+    left = left - take(ids, sender, class, left - low - normal, many)
+    left = left - take(ids, sender, class + 1, left - low, many)
+    left = left - take(ids, sender, class + 2, left, many)
+    left = left - take(ids, sender, class + 1, left, many)
+    left = left - take(ids, sender, class, left, many)
+  end
+  return ids
+end
+
+-- Puts a popped id back to the head of its queue.
+local function unpop(sender, id)
+  local class = tell('HGET', P .. 'message:' .. id, '_priority')
+  class = tonumber(type(class) == 'string' and class or '2')
+  put('LPUSH', ready_key(sender, class), { id })
+  queue_add(class, 1)
+end
