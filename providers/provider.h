@@ -27,7 +27,7 @@ struct build_ctx {
     const struct progress *progress; /* step and what earlier steps carried */
     const char *access_token;        /* OAuth token where the provider asked for one, else NULL */
     int64_t now_ms;                  /* wall clock: for signatures' timestamps */
-    const char *answer; /* to the step before that kept it (outcome), else NULL */
+    const char *answer;              /* to the step before that kept it (outcome), else NULL */
     const char *message_id;          /* for classify where `message` is NULL */
     const struct message *message; /* for classify of a send of several steps; may be NULL there */
 };
