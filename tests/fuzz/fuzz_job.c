@@ -53,7 +53,8 @@ static void check_accepted(const struct job *j)
 
     check(m->channel < CHANNEL_COUNT && m->channel != CHANNEL_GMB);
     check(m->text[MSG_FORMAT] && m->units >= 1);
-    check(!m->text[MSG_RECIPIENT] == (j->recipient_contact != NULL));
+    check(j->is_bulk == (j->selection != NULL));
+    check(j->is_bulk || !m->text[MSG_RECIPIENT] == (j->recipient_contact != NULL));
     check(!j->recipient_contact || j->needs_contact);
     check(mail || !m->text[MSG_RECIPIENT] ||
           address_check(m->channel, m->text[MSG_RECIPIENT], &e) == SQ_OK);
