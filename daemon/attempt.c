@@ -107,7 +107,8 @@ void attempt_free(struct attempts *a, struct attempt *t)
     t->live = NULL;
     t->sender = NULL;
     t->fence = 0;
-    t->capped = t->suppressed = t->limited = t->unreadable = t->refund = t->consent_seen = false;
+    t->capped = t->suppressed = t->limited = t->overtaken = t->unreadable = t->refund =
+        t->consent_seen = false;
     t->left = (struct answer_limit){0};
     t->begun_us = 0;
     t->slot = (struct heap_node){0};

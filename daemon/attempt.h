@@ -46,7 +46,8 @@ struct attempt {
     struct bulk *bulk;   /* whose recipient it is; NULL = a message of its own */
     unsigned place;      /* in the slice that was claimed, whose number is the fence */
     int64_t fence;
-    bool capped; /* must start within its slot's jitter */
+    bool overtaken; /* by a more urgent one, in its slot */
+    bool capped;    /* must start within its slot's jitter */
     bool suppressed;
     bool limited;             /* over a limit: fails */
     struct answer_limit left; /* of its sender's limits, for the answer */

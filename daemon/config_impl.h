@@ -28,6 +28,8 @@ enum setting_type {
     SETTING_WORD, /* one of `words`; stored as its index + min */
     SETTING_RATE,
     SETTING_DAY,
+    SETTING_HOURS,
+    SETTING_ZONE,
     SETTING_LIST,     /* texts */
     SETTING_CHANNELS, /* list of channel names */
     SETTING_HEADERS,  /* list of "Name: value" */

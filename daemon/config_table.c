@@ -223,6 +223,13 @@ static const struct setting sender_settings[] = {
     {"retry.max_age", "24h", .type = SETTING_DURATION, SEND(retry_max_age_ms), .min = MS_SECOND,
      .max = 365 * MS_DAY,
      .help = "A message older than this is not tried again: nobody expects it any more"},
+    {"quiet.marketing", "", .type = SETTING_HOURS, SEND(quiet_marketing),
+     .help = "`21:00-08:00`: MARKETING that falls in waits for the end, by the recipient's clock "
+             "(`timezone` of the lead) or else by quiet.zone's. TRANSACTIONAL always goes"},
+    {"quiet.notification", "", .type = SETTING_HOURS, SEND(quiet_notification),
+     .help = "The same of NOTIFICATION"},
+    {"quiet.zone", "UTC", .type = SETTING_ZONE, SEND(quiet_zone),
+     .help = "Whose clock counts where the recipient's zone is not known, `Europe/Berlin`"},
     {"breaker.errors", "25", .type = SETTING_INT, SEND(breaker_errors), .min = 0, .max = 100000,
      .help = "So many errors of its provider in a row (no answer, 5xx) stop the sender for a "
              "while: its messages wait instead of using up their attempts. 0 = never; the "
@@ -269,8 +276,9 @@ static const char *const type_names[SETTING_TYPE_COUNT] = {
     [SETTING_DIR] = "directory",  [SETTING_FILE] = "file",         [SETTING_INT] = "number",
     [SETTING_SIZE] = "size",      [SETTING_DURATION] = "duration", [SETTING_BOOL] = "true or false",
     [SETTING_WORD] = "word",      [SETTING_RATE] = "rate",         [SETTING_DAY] = "day cap",
-    [SETTING_LIST] = "list",      [SETTING_CHANNELS] = "list",     [SETTING_HEADERS] = "list",
-    [SETTING_PROVIDER] = "name",  [SETTING_VALUE] = "text",
+    [SETTING_HOURS] = "hours",    [SETTING_ZONE] = "time zone",    [SETTING_LIST] = "list",
+    [SETTING_CHANNELS] = "list",  [SETTING_HEADERS] = "list",      [SETTING_PROVIDER] = "name",
+    [SETTING_VALUE] = "text",
 };
 
 const char *setting_type_name(enum setting_type type)

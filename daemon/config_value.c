@@ -242,6 +242,24 @@ static bool store_day(const struct setting *s, const char *text, void *base, str
     return true;
 }
 
+static bool store_hours(const struct setting *s, const char *text, void *base, struct err_text *e)
+{
+    struct quiet_hours *field = (struct quiet_hours *)((char *)base + s->offset);
+
+    if (*text)
+        return quiet_parse(text, field, e) == SQ_OK;
+    *field = (struct quiet_hours){0};
+    return true;
+}
+
+static bool store_zone(const struct setting *s, const char *text, void *base, struct err_text *e)
+{
+    int64_t bounds[4];
+
+    (void)e;
+    return day_bounds(text, 0, bounds) == SQ_OK && store_pointer(s, text, base);
+}
+
 /* SETTING_LIST and the types after it have stores of their own (config_sender.c, config.c). */
 static const struct {
     const char *expected;
@@ -268,6 +286,8 @@ static const struct {
     [SETTING_RATE] = {"a rate such as 10/s or 100/min burst 20, or \"\"", store_rate},
     [SETTING_DAY] = {"a cap such as 2000/day calendar Europe/Berlin or 2000/day rolling, or \"\"",
                      store_day},
+    [SETTING_HOURS] = {"hours such as 21:00-08:00, or \"\"", store_hours},
+    [SETTING_ZONE] = {"a time zone that this system knows, such as Europe/Berlin", store_zone},
 };
 
 static void add_duration(struct buf *out, int64_t ms)

@@ -6,11 +6,11 @@
  * cap's promise at the provider). At most one claim is under way. */
 #include "dispatch.h"
 
-#include "rate.h"
-#include "refusal.h"
+#include "refuse.h"
 #include "text.h"
 #include "timefmt.h"
 #include "verdict.h"
+#include "zones.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,47 +37,12 @@ struct dispatch_stage {
     bool full;       /* the last claim had no place to offer, and got nothing for the stock */
     int64_t next_us; /* Redis time of the next due work; 0 = none known */
     int64_t pause_until_us, lease_until_us, wake_us;
-    struct store_zone *zones; /* of all day caps; names are the configuration's */
-    size_t zone_count;
+    struct zones zones;
     struct buf channels; /* served by any sender, as words */
+    struct quiet_zones quiet;
 };
 
 /* --- beginning --- */
-
-static void settle(struct dispatch_stage *d, struct attempt *t, enum error_code code,
-                   const char *why)
-{
-    t->refund = true;
-    outcome_set(&t->outcome, OUTCOME_FAILED, code, "%s", why);
-    t->state = ATTEMPT_DONE;
-    d->ops.settled(t, d->ops.arg);
-}
-
-/* Reasons not to send at all, in priority order. False: it may go. */
-static bool refuse(struct dispatch_stage *d, struct attempt *t)
-{
-    const struct message *m = &t->message;
-    const char *why;
-    enum error_code refused = refusal_get(m, &why);
-
-    if (t->unreadable)
-        settle(d, t, CODE_VALIDATION_ERROR, "what is stored of this message cannot be read");
-    else if (refused != CODE_NONE)
-        settle(d, t, refused, why);
-    else if (t->suppressed)
-        settle(d, t, CODE_SUPPRESSED, "the recipient is on the suppression list of this channel");
-    else if (m->expires_at != 0 && m->expires_at <= store_now_ms(d->store))
-        settle(d, t, CODE_EXPIRED, "expires_at passed before it could be sent");
-    else if (t->limited)
-        settle(d, t, CODE_RATE_LIMITED, "it is over a limit of its sender, and was not to wait");
-    else if (t->sender == NULL)
-        settle(d, t, CODE_INSUFFICIENT_PERMISSIONS, "its sender is no longer configured");
-    else if (m->attempts > t->sender->retry_attempts)
-        settle(d, t, CODE_PROVIDER_ERROR, "its attempts were used up by crashes of the worker");
-    else
-        return false;
-    return true;
-}
 
 struct mark {
     struct dispatch_stage *stage;
@@ -118,8 +83,11 @@ static void mark(struct dispatch_stage *d, struct attempt *t)
 
 static void begin(struct dispatch_stage *d, struct attempt *t)
 {
-    if (refuse(d, t))
+    if (refuse_attempt(t, &d->quiet, store_now_ms(d->store))) {
+        t->state = ATTEMPT_DONE;
+        d->ops.settled(t, d->ops.arg);
         return;
+    }
     if (d->ops.prepare(t, d->ops.arg)) {
         t->state = ATTEMPT_FETCHING;
         d->fetching++;
@@ -228,6 +196,45 @@ void dispatch_give_back(struct dispatch_stage *d)
 
 /* --- claiming --- */
 
+/* The one of lower priority, by the same sender, that has the earliest slot before `slot`. Each is
+ * overtaken once at most, lest a stream of urgent ones holds it up for ever. */
+static struct attempt *overtaken(const struct dispatch_stage *d, const struct attempt *t,
+                                 int64_t slot)
+{
+    struct attempt *found = NULL;
+
+    for (size_t i = 1; i <= d->slots.count; i++) {
+        struct attempt *other = LIST_ENTRY(d->slots.nodes[i], struct attempt, slot);
+
+        if (other->slot.key < slot && other->sender == t->sender && !other->overtaken &&
+            other->message.priority > t->message.priority && other->message.units <= 1) {
+            slot = other->slot.key;
+            found = other;
+        }
+    }
+    return found;
+}
+
+/* Slots are granted some way ahead: what is urgent takes the next one of its sender, whose message
+ * takes the one that was granted now. */
+static int64_t overtake(struct dispatch_stage *d, const struct attempt *t, int64_t slot)
+{
+    struct attempt *other = NULL;
+    int64_t earlier;
+
+    if (t->message.priority == PRIORITY_HIGH && t->message.type != TYPE_MARKETING &&
+        t->message.units <= 1 && t->bulk == NULL && t->sender != NULL &&
+        t->sender->recipient_rate.count == 0)
+        other = overtaken(d, t, slot);
+    if (other == NULL)
+        return slot;
+    earlier = other->slot.key;
+    other->overtaken = true;
+    heap_remove(&d->slots, &other->slot);
+    heap_push(&d->slots, &other->slot, slot);
+    return earlier;
+}
+
 /* Its place until it may begin. */
 static void queue(struct dispatch_stage *d, struct attempt *t, int64_t slot_us)
 {
@@ -236,7 +243,7 @@ static void queue(struct dispatch_stage *d, struct attempt *t, int64_t slot_us)
         /* Not the turn's time, which is older: a slot must not begin early by a turn's length. */
         int64_t slot = slot_us - store_now_us(d->store) + clock_mono_us();
 
-        heap_push(&d->slots, &t->slot, slot);
+        heap_push(&d->slots, &t->slot, overtake(d, t, slot));
         return;
     }
     list_add_tail(&d->queues[t->message.priority != PRIORITY_HIGH], &t->node);
@@ -299,17 +306,6 @@ static void on_claimed(enum store_status st, const struct store_claims *c, void 
     after_request(d->after);
 }
 
-/* The day bounds of every zone in use, fresh for each claim that needs them. */
-static void refresh_zones(struct dispatch_stage *d)
-{
-    int64_t now = store_now_ms(d->store);
-
-    for (size_t i = 0; i < d->zone_count; i++)
-        if (now < d->zones[i].bounds[1] || now >= d->zones[i].bounds[2])
-            if (day_bounds(d->zones[i].name, now, d->zones[i].bounds) != SQ_OK)
-                memset(d->zones[i].bounds, 0, sizeof(d->zones[i].bounds));
-}
-
 static void claim(struct dispatch_stage *d, unsigned want, unsigned prefetch)
 {
     const struct config *c = d->live->config;
@@ -319,11 +315,11 @@ static void claim(struct dispatch_stage *d, unsigned want, unsigned prefetch)
         .quantum = c->quantum,
         .horizon_us = c->grant_horizon_ms * 1000,
         .channels = buf_str(&d->channels),
-        .zones = d->zones,
-        .zone_count = d->zone_count,
+        .zones = d->zones.items,
+        .zone_count = d->zones.count,
     };
 
-    refresh_zones(d);
+    zones_refresh(&d->zones, store_now_ms(d->store));
     d->full = want == 0;
     d->claiming = store_claim(d->store, &req, on_claimed, d) == SQ_OK;
     d->poked = false;
@@ -418,34 +414,10 @@ void dispatch_free(struct dispatch_stage *d)
     after_free(d->after);
     heap_free(&d->slots);
     buf_free(&d->channels);
-    free(d->zones);
+    quiet_zones_free(&d->quiet);
+    zones_free(&d->zones);
     live_config_unref(d->live);
     free(d);
-}
-
-static void add_zone(struct dispatch_stage *d, const struct day_cap *day)
-{
-    if (day->count == 0 || day->mode == DAY_ROLLING)
-        return;
-    for (size_t i = 0; i < d->zone_count; i++)
-        if (text_eq(d->zones[i].name, day->zone))
-            return;
-    d->zones = mem_realloc(d->zones, (d->zone_count + 1) * sizeof(*d->zones));
-    d->zones[d->zone_count++] = (struct store_zone){.name = day->zone};
-}
-
-static void add_zones(struct dispatch_stage *d, const struct config *c)
-{
-    d->zone_count = 0;
-    add_zone(d, &c->global_limit.day);
-    for (unsigned i = 0; i < c->channel_limit_count; i++)
-        add_zone(d, &c->channel_limits[i].limit.day);
-    for (unsigned i = 0; i < c->tenant_limit_count; i++)
-        add_zone(d, &c->tenant_limits[i].limit.day);
-    for (unsigned i = 0; i < c->sender_count; i++) {
-        add_zone(d, &c->senders[i].day);
-        add_zone(d, &c->senders[i].account_limit.day);
-    }
 }
 
 void dispatch_set_config(struct dispatch_stage *d, struct live_config *live)
@@ -455,7 +427,7 @@ void dispatch_set_config(struct dispatch_stage *d, struct live_config *live)
 
     d->live = live_config_ref(live);
     live_config_unref(old);
-    add_zones(d, live->config);
+    zones_set(&d->zones, live->config);
     for (unsigned i = 0; i < live->config->sender_count; i++)
         channels |= live->config->senders[i].channels;
     buf_clear(&d->channels);

@@ -118,7 +118,7 @@ static void fall_back(struct entry *e)
 static void log_result(struct record_stage *r, const struct entry *e)
 {
     const struct attempt *t = e->attempt;
-    bool good = e->verdict.kind == VERDICT_SENT;
+    bool good = e->verdict.kind == VERDICT_SENT || e->verdict.kind == VERDICT_POSTPONED;
     int64_t now = loop_now_us(r->loop);
 
     if (!log_begin(r->log, good ? LOG_LVL_INFO : LOG_LVL_WARN, "attempt"))
@@ -207,7 +207,7 @@ static enum store_finish_kind finish_kind(const struct entry *e)
         [VERDICT_SENT] = FINISH_SENT,           [VERDICT_FAILED] = FINISH_FAILED,
         [VERDICT_RETRY] = FINISH_RETRY,         [VERDICT_WAIT] = FINISH_WAIT,
         [VERDICT_THROTTLED] = FINISH_THROTTLED, [VERDICT_BROKEN] = FINISH_BROKEN,
-        [VERDICT_FALLBACK] = FINISH_FALLBACK,
+        [VERDICT_FALLBACK] = FINISH_FALLBACK,   [VERDICT_POSTPONED] = FINISH_LATER,
     };
 
     return e->release ? FINISH_RELEASE : kinds[e->verdict.kind];
@@ -284,7 +284,7 @@ static void fill(struct entry *e, struct store_finish *f)
         add_field(f, "thread_id", t->outcome.thread_id);
         add_field(f, "cost", t->outcome.cost);
         add_field(f, "units", units_text(e));
-    } else {
+    } else if (e->verdict.kind != VERDICT_POSTPONED) {
         add_field(f, "error_code", error_code_name(e->verdict.code));
         add_field(f, "error_message", t->outcome.text);
     }

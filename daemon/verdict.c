@@ -92,6 +92,10 @@ void verdict_reach(const struct attempt *t, int64_t now_ms, uint64_t random, str
         else
             try_again(t, CODE_OUTCOME_UNKNOWN, now_ms, random, &v);
         break;
+    case OUTCOME_POSTPONED:
+        v.kind = VERDICT_POSTPONED;
+        v.delay_ms = o->retry_after_ms;
+        break;
     case OUTCOME_RETRY:
         try_again(t, o->code, now_ms, random, &v);
         break;
@@ -119,7 +123,7 @@ const char *verdict_name(enum verdict_kind kind)
         [VERDICT_SENT] = "sent",           [VERDICT_FAILED] = "failed",
         [VERDICT_RETRY] = "retry",         [VERDICT_WAIT] = "wait",
         [VERDICT_THROTTLED] = "throttled", [VERDICT_BROKEN] = "auth",
-        [VERDICT_FALLBACK] = "fallback",
+        [VERDICT_POSTPONED] = "postponed", [VERDICT_FALLBACK] = "fallback",
     };
 
     return names[kind];

@@ -11,6 +11,7 @@ enum verdict_kind {
     VERDICT_WAIT,      /* after delay_ms; the attempt does not count (recipient throttled) */
     VERDICT_THROTTLED, /* its sender waits delay_ms; the attempt does not count */
     VERDICT_BROKEN,    /* its sender's credentials were refused; the message waits */
+    VERDICT_POSTPONED, /* not now: after delay_ms; the attempt does not count */
     VERDICT_FALLBACK,  /* definitely not delivered: the next sender tries */
     VERDICT_COUNT
 };

@@ -3,6 +3,7 @@
 
 #include "recipient.h"
 #include "refusal.h"
+#include "tz.h"
 
 static bool respects_opt_outs(const struct message *m)
 {
@@ -107,9 +108,20 @@ static void fill_texts(struct message *m, const struct fill_in *in)
                     channel_name(m->channel));
 }
 
+/* Whose clock says when it is quiet. */
+static void set_timezone(struct message *m, const struct fill_contact *who)
+{
+    const char *zone = who->lead ? lead_field(who->lead, "timezone") : NULL;
+
+    if (zone && tz_name_is_valid(zone))
+        message_set(m, MSG_TIMEZONE, zone);
+}
+
 void fill_job(struct job *j, const struct fill_in *in)
 {
     struct message *m = &j->message;
+
+    set_timezone(m, in->recipient.lead ? &in->recipient : &in->contact);
 
     set_recipient(m, j->recipient_contact, &in->recipient);
     fill_opt_outs(m, &in->contact);
@@ -123,6 +135,7 @@ void fill_bulk(struct message *m, const struct fill_bulk_in *in)
     struct filter_lead view;
     struct err_text e = {.text = ""};
 
+    set_timezone(m, &in->who);
     set_recipient(m, in->id, &in->who);
     check_opt_out(m, in->id, &in->who);
     if (m->text[MSG_REFUSAL])

@@ -27,9 +27,10 @@ static const struct code_row {
 };
 
 static const char *const kind_names[] = {
-    [OUTCOME_SENT] = "sent",       [OUTCOME_NEXT] = "next",     [OUTCOME_THROTTLED] = "throttled",
-    [OUTCOME_RETRY] = "retry",     [OUTCOME_FAILED] = "failed", [OUTCOME_AUTH] = "auth",
-    [OUTCOME_UNKNOWN] = "unknown",
+    [OUTCOME_SENT] = "sent",           [OUTCOME_NEXT] = "next",
+    [OUTCOME_THROTTLED] = "throttled", [OUTCOME_RETRY] = "retry",
+    [OUTCOME_FAILED] = "failed",       [OUTCOME_AUTH] = "auth",
+    [OUTCOME_UNKNOWN] = "unknown",     [OUTCOME_POSTPONED] = "postponed",
 };
 
 const char *error_code_name(enum error_code c)

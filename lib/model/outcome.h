@@ -13,6 +13,7 @@ enum outcome_kind {
     OUTCOME_RETRY,     /* temporary: back off and try again; `code` is used if it was the last */
     OUTCOME_FAILED,    /* permanent */
     OUTCOME_AUTH,      /* credentials refused: pause the sender, the message waits */
+    OUTCOME_POSTPONED, /* not now: nothing was sent, and nothing is until retry_after_ms */
     OUTCOME_UNKNOWN,   /* the request left, no answer came: the message's `uncertain` decides */
 };
 

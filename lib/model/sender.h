@@ -3,6 +3,7 @@
 #define SENDQ_MODEL_SENDER_H
 
 #include "message.h"
+#include "quiet.h"
 #include "rate.h"
 
 struct provider; /* providers/provider.h */
@@ -48,6 +49,8 @@ struct sender {
     struct limit account_limit;
     unsigned concurrency; /* in flight over all workers; 0 = no cap */
     unsigned published; /* PUBLISHED_* bits: of these limits, which are the provider's own words */
+    struct quiet_hours quiet_marketing, quiet_notification;
+    const char *quiet_zone;  /* where the recipient's is not known */
     unsigned breaker_errors; /* in a row, after which it pauses; 0 = never */
     int64_t breaker_pause_ms, breaker_max_ms;
     unsigned retry_attempts;

@@ -251,6 +251,7 @@ enum store_finish_kind {
     FINISH_THROTTLED =
         't',               /* the whole sender or account waits delay_ms, the attempt not counted */
     FINISH_BROKEN = 'b',   /* credentials refused: the sender stops, the message waits */
+    FINISH_LATER = 'q',    /* after delay_ms, the attempt not counted */
     FINISH_FALLBACK = 'n', /* the next sender tries; final if an earlier attempt was uncertain */
     FINISH_RELEASE = 'x',  /* back to the head of its queue, unsent, the attempt not counted */
 };

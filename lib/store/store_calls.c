@@ -249,7 +249,7 @@ static void deliver_finish(struct store *s, struct store_call *call, enum store_
 static const char *const kind_text[] = {
     [FINISH_SENT] = "s",    [FINISH_FAILED] = "f",    [FINISH_RETRY] = "r",
     [FINISH_WAIT] = "w",    [FINISH_THROTTLED] = "t", [FINISH_BROKEN] = "b",
-    [FINISH_RELEASE] = "x", [FINISH_FALLBACK] = "n",
+    [FINISH_RELEASE] = "x", [FINISH_FALLBACK] = "n",  [FINISH_LATER] = "q",
 };
 
 /* By refund and health. */

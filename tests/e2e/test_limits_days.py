@@ -9,6 +9,13 @@ from support import envelope, wait_for
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
+def go_to(stand, when):
+    """Makes it that time, and tells the daemons to look."""
+    seconds, _ = stand.redis.time()
+    stand.redis.set(stand.key("test_clock"), round(when.timestamp()) - seconds)
+    stand.redis.publish(stand.key("bell"), "travel")
+
+
 class Traveller:
     """One sender with a cap, and more work than it may do."""
 
@@ -22,10 +29,7 @@ class Traveller:
         return self.stand.daemon(self.config).start()
 
     def go(self, when):
-        """Makes it that time, and tells the daemons to look."""
-        seconds, _ = self.stand.redis.time()
-        self.stand.redis.set(self.stand.key("test_clock"), round(when.timestamp()) - seconds)
-        self.stand.redis.publish(self.stand.key("bell"), "travel")
+        go_to(self.stand, when)
 
     def sent(self):
         return self.stand.sandbox.stats("sandbox")["accepted"]

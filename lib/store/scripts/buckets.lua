@@ -468,6 +468,9 @@ local function give_back(sender, freed, refunds)
         wake(b, sender, freed)
       end
       b.busy, b.dirty = math.max(0, b.busy - freed), true
+      if #refunds > 0 and b.day_cap > 0 and b.used >= b.day_cap then
+        call('ZADD', P .. 'turn', 'XX', 'LT', int(now_us), sender)
+      end
       for _, r in ipairs(refunds) do
         refund(b, r)
       end

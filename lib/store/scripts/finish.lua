@@ -11,7 +11,7 @@
 --   'f' place lead shard "<attempts> <error code>" flags error_code
 --   any other kind, place lead flags delay_ms error_message
 -- kind: 's' sent (delay_ms > 0: the quota is used up, the sender waits so long), 'f' failed, 'r' retry
--- after delay_ms, 'w' wait delay_ms without counting the attempt (the recipient is throttled), 't' the
+-- after delay_ms, 'w' wait delay_ms without counting the attempt (the recipient is throttled), 'q' the same without parking it, 't' the
 -- sender is throttled for delay_ms (attempt not counted), 'b' the sender's credentials were refused
 -- (attempt not counted), 'n' definitely not delivered, the next sender tries, 'x' released unsent
 -- (attempt not counted). flags: '1' the request definitely never left, '+' the provider answered,
@@ -214,6 +214,8 @@ local function record(o, m, first, fields)
   elseif o.kind == 'w' then
     later(o, uncounted, first, fields)
     park_recipient(o, m[12])
+  elseif o.kind == 'q' then
+    later(o, uncounted, first, fields)
   else
     release(o.id, o.sender, m[5], m[3], false)
     if o.kind == 't' then
@@ -270,7 +272,7 @@ local function unsent(b, kind, lead, delay, attempts, back)
   b.dirty = true
   if b.over then
     b.queued, b.cancelled = b.queued - 1, b.cancelled + 1
-  elseif kind == 'r' or kind == 'w' then
+  elseif kind == 'r' or kind == 'w' or kind == 'q' then
     call('ZADD', P .. 'delayed', int(now + delay), ref_pack('*', b.id,
       kind == 'r' and attempts or int(math.max(0, attempts - 1)), '1', lead .. '\0'))
   else
