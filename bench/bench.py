@@ -5,12 +5,13 @@
   idle    CPU of an idle sendqd, and how fast a job leaves an idle one
   bulk    one bulk to N leads by filter: rate, memory of sendqd, bytes and CPU of Redis per recipient
   filter  leads that a filter is asked about per second, without reading them
+  limits  cost per message of 10 senders, alone and beside 9,990 that have work and are over their cap
   formats CPU of parsing, checking and answering a 600-byte job of each format, in process
 
 sendqd and floor_curl run on CPU 0, nginx, Redis and this program on CPU 1. Machines get faster and
 slower by the minute: only rates of one interleaved run may be compared, so ratios are what counts.
 Prints a table for people and, last, one JSON line. Exits 1 when a message is lost or repeated,
-or when a format costs more than its bound."""
+or when a format, or a sender's company, costs more than its bound."""
 import argparse
 import datetime
 import json
@@ -33,6 +34,8 @@ BODY_BYTES = 600
 WARM_UP = 500
 SAMPLES = 500
 FORMAT_MAX_US = 20
+BUSY_SENDERS, CAPPED_SENDERS = 10, 9990
+LIMITS_MAX_GROWTH = 1.2
 
 CONFIG = """
 namespace: {ns}
@@ -89,9 +92,9 @@ class Bench:
         self.first_day = datetime.datetime.now(datetime.timezone.utc).date()
         self.sendqd = None
 
-    def start(self, endpoint):
+    def start(self, endpoint, senders=""):
         self.sendqd = self.rig.sendqd(CONFIG.format(
-            ns=NS, redis_url=self.redis_url, endpoint=endpoint, in_flight=IN_FLIGHT),
+            ns=NS, redis_url=self.redis_url, endpoint=endpoint, in_flight=IN_FLIGHT) + senders,
             cpu=CLIENT_CPU)
 
     def final_counts(self):
@@ -109,24 +112,28 @@ class Bench:
         info = self.redis.info("cpu")
         return info["used_cpu_user"] + info["used_cpu_sys"]
 
-    def stage(self, count):
-        """Prepares a list of jobs beside the daemon's; returns the ids of the sampled ones."""
+    def stage(self, count, senders=None):
+        """Prepares a list of jobs beside the daemon's, for these senders in turn or the default
+        one; returns the ids of the sampled ones."""
         ids, jobs = [], []
         every = max(1, count // SAMPLES)
         for number in range(count):
             body = job_body(number)
+            if senders or number % every == 0:
+                sender = f'"sender": "{senders[number % len(senders)]}", ' if senders else ""
+                named = str(uuid.uuid4())
+                body = f'{{"id": "{named}", {sender}"body": {body}}}'
             if number % every == 0:
-                ids.append(str(uuid.uuid4()))
-                body = f'{{"id": "{ids[-1]}", "body": {body}}}'
+                ids.append(named)
             jobs.append(body)
             if len(jobs) == 1000 or number == count - 1:
                 self.redis.lpush(f"{NS}:staged", *jobs)
                 jobs = []
         return ids
 
-    def run_jobs(self, count):
+    def run_jobs(self, count, senders=None):
         """Lets `count` staged jobs appear at once, waits until all are sent; what it cost."""
-        ids = self.stage(count)
+        ids = self.stage(count, senders)
         before, failed_before = self.final_counts()
 
         def all_final():
@@ -242,6 +249,59 @@ def scenario_queue(bench, options):
         result[f"{key}_10n"] = round(median(long, key), 2)
         result[f"{key}_growth"] = round(median(long, key) / median(short, key), 3)
     return result
+
+
+def sender_yaml(name, endpoint, limits=""):
+    return (f"  - {{ id: {name}, provider: sandbox, channels: [email], "
+            f"from: {{ address: a@b.example }}, endpoint: \"{endpoint}/sandbox\"{limits} }}\n")
+
+
+def cap_senders(bench, names):
+    """Two jobs for each of these, of which their caps let one go: the others wait."""
+    for start in range(0, len(names), 500):
+        bench.redis.lpush(f"{NS}:jobs", *[
+            json.dumps({"sender": name, "body": json.loads(job_body(0))})
+            for name in names[start:start + 500] for _ in range(2)])
+    wait_until(lambda: bench.final_counts()[0] == len(names), "a message of each", timeout=300)
+    # Their turns have come and gone: nobody looks at them before tomorrow.
+    wait_until(lambda: bench.redis.zcount(f"{NS}:turn", time.time() * 1e6 + 1e6, "+inf")
+               == len(names), "all to be over their caps", timeout=300)
+    # Their 10,000 counters would be read with each look at how far a round is: not what is measured.
+    for day in bench.redis.scan_iter(f"{NS}:stats:*"):
+        bench.redis.delete(day)
+
+
+def scenario_limits(bench, options):
+    """The same work for the same ten senders, on a Redis without and on one with the others."""
+    with Rig(options.build) as rig:
+        return compare_crowd(bench, Bench(rig, options), options)
+
+
+def compare_crowd(bench, crowd, options):
+    sink = bench.rig.nginx(cpu=SERVER_CPU)
+    busy = [f"busy{n}" for n in range(BUSY_SENDERS - 1)]
+    capped = [f"capped{n}" for n in range(CAPPED_SENDERS)]
+    ten = "".join(sender_yaml(name, sink.url) for name in busy)
+    bench.start(sink.url, ten)
+    crowd.start(sink.url, ten + "".join(
+        sender_yaml(name, sink.url, ", limits: { day: 1/day }") for name in capped))
+    busy.append("bench-mail")
+    cap_senders(crowd, capped)
+    stands = ((bench, []), (crowd, []))
+    for stand, _ in stands:
+        stand.run_jobs(WARM_UP, busy)
+    for _ in range(options.rounds):
+        for stand, rounds in stands:
+            rounds.append(stand.run_jobs(options.n, busy))
+    few, many = (rounds for _, rounds in stands)
+    result = {"n": options.n, "rounds": options.rounds, "aof": options.aof}
+    for key in ("cpu_us", "redis_us", "rate"):
+        result[f"{key}_10"] = round(median(few, key), 2)
+        result[f"{key}_10000"] = round(median(many, key), 2)
+    growth = statistics.median(m["redis_us"] / f["redis_us"] for m, f in zip(many, few))
+    if growth >= LIMITS_MAX_GROWTH:
+        raise RigError(f"9,990 capped senders make a message cost {growth:.2f} times as much")
+    return result | {"redis_us_growth": round(growth, 3)}
 
 
 def scenario_idle(bench, options):
@@ -397,7 +457,7 @@ def scenario_filter(bench, options):
 
 
 SCENARIOS = {"single": scenario_single, "queue": scenario_queue, "idle": scenario_idle,
-             "formats": scenario_formats,
+             "formats": scenario_formats, "limits": scenario_limits,
              "bulk": scenario_bulk, "filter": scenario_filter}
 
 
