@@ -32,8 +32,9 @@ local stats, gone, unleased, senders, refunds = {}, {}, {}, {}, {}
 local day = P .. 'stats:' .. string.sub(now_iso, 1, 10)
 call('HLEN', day)
 
-local function count(what)
-  stats[what] = (stats[what] or 0) + 1
+-- `what`: "<provider> <channel> <sent or failed> <sender>", each of which has a counter.
+local function tally(what, n)
+  stats[what] = (stats[what] or 0) + n
 end
 
 local function timeline(kind, id, o)
@@ -55,7 +56,7 @@ local function final(o, m, first, fields)
   call('HSET', o.key, 'status', o.status, o.status .. '_at', now_iso, 'response', o.answer,
     unpack(ARGV, first, first + fields - 1))
   call('PEXPIRE', o.key, retention)
-  if m[3] ~= '1' or m[1] ~= 'sending' or m[14] then
+  if m[3] ~= '1' or m[1] ~= 'sending' or m[5] then
     call('HDEL', o.key, 'next_attempt_at')
     if o.kind == 's' then
       call('HDEL', o.key, 'error_code', 'error_message')
@@ -78,16 +79,16 @@ local function final(o, m, first, fields)
   if m[1] == 'scheduled' then
     call('ZREM', P .. 'delayed', o.id)
   end
-  count('provider:' .. o.provider .. ':' .. o.status)
-  count('channel:' .. o.channel .. ':' .. o.status)
-  count('sender:' .. o.sender .. ':' .. o.status)
+  tally(o.provider .. ' ' .. o.channel .. ' ' .. o.status .. ' ' .. o.sender, 1)
   timeline('contact', o.contact, o)
   timeline('deal', o.deal, o)
   if o.queue ~= '' then
     reply(o.queue, o.answer)
   end
-  for queue in string.gmatch(m[4] or '', '%S+') do
-    reply(queue, o.answer)
+  if m[4] then -- repeated jobs that wait for the answer too
+    for queue in string.gmatch(m[4], '%S+') do
+      reply(queue, o.answer)
+    end
   end
 end
 
@@ -177,7 +178,7 @@ end
 local function trail_of(o, m)
   local entry = cjson.encode({ at = now_iso, sender = o.sender, provider = o.provider,
     attempts = tonumber(m[3]), error_code = o.code, error_message = o.text })
-  return string.sub(m[14] or '[]', 1, -2) .. (m[14] and ',' or '') .. entry .. ']'
+  return string.sub(m[5] or '[]', 1, -2) .. (m[5] and ',' or '') .. entry .. ']'
 end
 
 -- Not by an uncertain attempt before: then it may have been delivered, and no other sender tries.
@@ -186,17 +187,17 @@ local function fall_back(o, m, first, fields)
   if ARGV[o.more + 3] == '1' then
     break_sender(o.sender, o.text)
   end
-  if m[13] and ARGV[o.more + 3] == '1' then
-    return release(o.id, o.sender, m[5], m[3], false)
-  elseif m[13] then
+  if m[14] and ARGV[o.more + 3] == '1' then
+    return release(o.id, o.sender, m[6], m[3], false)
+  elseif m[14] then
     o.kind = 'f'
     return final(o, m, first, fields)
   end
   call('HSET', o.key, 'trail', trail_of(o, m), 'sender', next_sender, 'provider', ARGV[o.more + 1],
     'status', 'queued', 'attempts', '0', '_units', units, unpack(ARGV, first, first + fields - 1))
   call('SET', P .. 'content:' .. o.id, ARGV[o.more + 4])
-  put('RPUSH', ready_key(next_sender, m[5] or '2'), { o.id })
-  give_turn(next_sender, m[5])
+  put('RPUSH', ready_key(next_sender, m[6] or '2'), { o.id })
+  give_turn(next_sender, m[6])
   event(false, 'message.retrying', 'id', o.id, 'sender', next_sender, 'error_code', o.code)
 end
 
@@ -213,17 +214,30 @@ local function record(o, m, first, fields)
     later(o, m[3] or '0', first, fields)
   elseif o.kind == 'w' then
     later(o, uncounted, first, fields)
-    park_recipient(o, m[12])
+    park_recipient(o, m[13])
   elseif o.kind == 'q' then
     later(o, uncounted, first, fields)
   else
-    release(o.id, o.sender, m[5], m[3], false)
+    release(o.id, o.sender, m[6], m[3], false)
     if o.kind == 't' then
       park(o.sender, o.delay, true)
     elseif o.kind == 'b' then
       break_sender(o.sender, o.text)
     end
   end
+end
+
+-- What the hash says: of a plain success, which most are, only the first five are needed.
+local function read_message(o, all)
+  local m = tell('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', 'trail')
+  if all then
+    local more = tell('HMGET', o.key, '_priority', 'sender', 'provider', 'channel', 'sending_at',
+      '_units', '_tenant', 'recipient', '_unsure')
+    for k = 1, 9 do
+      m[5 + k] = more[k]
+    end
+  end
+  return m
 end
 
 local i, seen = 10, {}
@@ -236,20 +250,20 @@ for _ = 1, tonumber(ARGV[9]) do
   -- What did not go well has error_code and error_message as its first fields.
   o.code = fields >= 2 and ARGV[i + 14] or ''
   o.text = fields >= 4 and ARGV[i + 16] or ''
-  local m = tell('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', '_priority', 'sender',
-    'provider', 'channel', 'sending_at', '_units', '_tenant', 'recipient', '_unsure', 'trail')
+  local flags = ARGV[i + 5]
+  local m = read_message(o, o.kind ~= 's' or flags ~= '+' or o.sender == '' or o.provider == 'none')
   -- Of a message that cannot be read, or whose sender is configured no more, the hash knows.
   if o.sender == '' then
-    o.sender, o.channel = m[6] or '', m[8] or o.channel
+    o.sender, o.channel = m[7] or '', m[9] or o.channel
   end
   if o.provider == 'none' then
-    o.provider = m[7] or o.provider
+    o.provider = m[8] or o.provider
   end
   local mine = m[2] == ARGV[i + 2]
   if mine and (m[1] == 'sending' or (o.kind == 's' and (m[1] == 'queued' or m[1] == 'scheduled')))
   then
     record(o, m, i + 13, fields)
-    judge_sender(o, string.match(ARGV[i + 5], '[+-]') or '')
+    judge_sender(o, string.match(flags, '[+-]') or '')
     recorded = recorded + 1
   else
     stale = stale + 1
@@ -259,8 +273,8 @@ for _ = 1, tonumber(ARGV[9]) do
     seen[o.id] = true
     unleased[#unleased + 1] = o.id
     senders[#senders + 1] = o.sender
-    refunds[#refunds + 1] = string.find(ARGV[i + 5], '1', 1, true) and { leased_at = m[9],
-      units = tonumber(m[10] or '1'), channel = m[8], tenant = m[11] } or false
+    refunds[#refunds + 1] = string.find(flags, '1', 1, true) and { leased_at = m[10],
+      units = tonumber(m[11] or '1'), channel = m[9], tenant = m[12] } or false
   end
   i = o.more + (ARGV[i] == 'n' and 5 or 0)
 end
@@ -387,17 +401,15 @@ local function group(i)
   local b, sender, count = bulk_of(ARGV[i]), ARGV[i + 2], tonumber(ARGV[i + 5])
   local slice, sum = slice_of(ARGV[i + 1]), { sent = 0, failed = 0, who = {} }
   sender = slice.sender or sender -- which a bulk that cannot be read does not tell
-  local scopes = { 'provider:' .. ARGV[i + 3], 'channel:' .. ARGV[i + 4], 'sender:' .. sender }
+  local provider, channel = ARGV[i + 3], ARGV[i + 4]
   i = i + 6
   for _ = 1, count do
     i = i + recipient(i, slice, b, sender, sum)
   end
   write_slice(slice, b, sender)
-  for _, scope in ipairs(scopes) do
-    for _, word in ipairs({ 'sent', 'failed' }) do
-      if sum[word] > 0 then
-        stats[scope .. ':' .. word] = (stats[scope .. ':' .. word] or 0) + sum[word]
-      end
+  for _, word in ipairs({ 'sent', 'failed' }) do
+    if sum[word] > 0 then
+      tally(provider .. ' ' .. channel .. ' ' .. word .. ' ' .. sender, sum[word])
     end
   end
   if sum.sent + sum.failed > 0 then
@@ -437,7 +449,10 @@ if #gone > 0 then
 end
 local first_count = next(stats) and call('EXISTS', day) == 0
 for what, n in pairs(stats) do
-  tell('HINCRBY', day, what, n)
+  local provider, channel, word, sender = string.match(what, '^(%S*) (%S*) (%S+) (.*)$')
+  tell('HINCRBY', day, 'provider:' .. provider .. ':' .. word, n)
+  tell('HINCRBY', day, 'channel:' .. channel .. ':' .. word, n)
+  tell('HINCRBY', day, 'sender:' .. sender .. ':' .. word, n)
 end
 if first_count then
   call('PEXPIRE', day, stats_ms)
