@@ -93,23 +93,28 @@ static void load_list(struct load *l, const struct setting *s, struct cell *cell
     *(unsigned *)((char *)base + s->count_offset) = (unsigned)cell->count;
 }
 
-/* redis.url may be a reference, as it may hold a password. Returns NULL when reported. */
-static const char *resolve_redis(struct load *l, const struct cell *cell, const char *path)
+/* redis.url may be a reference, as it may hold a password, and so may user and password. Returns
+ * NULL when reported. */
+static const char *resolve_reference(struct load *l, const struct setting *s,
+                                     const struct cell *cell)
 {
     struct credential c;
     struct err_text e;
+    bool secret;
 
     if (credential_resolve(cell->text, l->env, &l->impl->pool, &c, &e)) {
-        load_error(l, cell->origin, path, "%s", e.text);
+        load_error(l, cell->origin, s->path, "%s", e.text);
         return NULL;
     }
-    if (c.world_readable && url_has_password(c.value))
-        load_warning(l, cell->origin, path,
+    secret = s->type == SETTING_REDIS ? url_has_password(c.value)
+                                      : *c.value != '\0' && strstr(s->path, "password") != NULL;
+    if (c.world_readable && secret)
+        load_warning(l, cell->origin, s->path,
                      "the file it refers to is readable by everybody, expected mode 0600");
-    if (c.inlined && !cell->origin && url_has_password(c.value))
-        load_warning(l, cell->origin, path,
-                     "the password itself stands here, expected a reference to the URL: "
-                     "file:PATH, env:NAME or credential:NAME");
+    if (c.inlined && !cell->origin && secret)
+        load_warning(l, cell->origin, s->path,
+                     "the password itself stands here, expected a reference to it: file:PATH, "
+                     "env:NAME or credential:NAME");
     return c.value;
 }
 
@@ -137,7 +142,8 @@ void setting_load(struct load *l, const struct setting *s, struct cell *cell, vo
         cell->text = pool_strdup(&l->impl->pool, "");
     if (!cell->text)
         return;
-    text = s->type == SETTING_REDIS ? resolve_redis(l, cell, path) : cell->text;
+    text = s->type == SETTING_REDIS || s->type == SETTING_SECRET ? resolve_reference(l, s, cell)
+                                                                 : cell->text;
     if (text && setting_store(s, text, base, &e))
         load_error(l, cell->origin, path, "%s", e.text);
 }

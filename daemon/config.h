@@ -21,6 +21,8 @@ struct config {
     const char *ns; /* namespace */
     const char
         *redis_url; /* may hold a password: masked when printed; file:/env:/credential: too */
+    const char *redis_user, *redis_password; /* "" = the URL's; masked too */
+    const char *redis_sentinel_user, *redis_sentinel_password;
     const char *admin_listen; /* "" = off */
     const char *worker_name;  /* "" = host-pid */
     enum log_level log_level;
@@ -91,6 +93,12 @@ const struct sender *config_sender(const struct config *c, const char *id); /* o
 /* The default sender of a channel: the first with default: true, else the only one that serves
  * it; NULL when there is none or the choice is open. */
 const struct sender *config_default_sender(const struct config *c, enum channel ch);
+
+struct redis_addr;
+/* redis.url with user and passwords filled in. */
+enum sq_err config_redis_addr(const struct config *c, struct redis_addr *ret,
+                              struct err_text *e) SQ_MUST_CHECK;
+bool config_same_redis(const struct config *a, const struct config *b);
 
 /* The effective configuration as YAML, secrets as "***". */
 void config_print(const struct config *c, struct buf *out);

@@ -1,7 +1,7 @@
 /* Checks that take several settings or senders together. */
 #include "config_impl.h"
 
-#include "redis_link.h"
+#include "redis_addr.h"
 #include "text.h"
 #include <string.h>
 #include <sys/stat.h>
@@ -108,13 +108,38 @@ static const char *root_origin(const struct load *l, const char *path)
     return l->impl->cells[scope_index(&l->impl->root, path)].origin;
 }
 
+enum sq_err config_redis_addr(const struct config *c, struct redis_addr *ret, struct err_text *e)
+{
+    struct redis_addr addr;
+    enum sq_err err = redis_addr_parse(c->redis_url, &addr, e);
+
+    if (err == SQ_OK)
+        err = redis_login_set(&addr.login, "Redis ", c->redis_user, c->redis_password, e);
+    if (err == SQ_OK)
+        err = redis_login_set(&addr.sentinel, "sentinels' ", c->redis_sentinel_user,
+                              c->redis_sentinel_password, e);
+    if (err == SQ_OK)
+        *ret = addr;
+    explicit_bzero(&addr, sizeof(addr));
+    return err;
+}
+
+bool config_same_redis(const struct config *a, const struct config *b)
+{
+    return text_eq(a->redis_url, b->redis_url) && text_eq(a->redis_user, b->redis_user) &&
+           text_eq(a->redis_password, b->redis_password) &&
+           text_eq(a->redis_sentinel_user, b->redis_sentinel_user) &&
+           text_eq(a->redis_sentinel_password, b->redis_sentinel_password) &&
+           a->redis_timeout_ms == b->redis_timeout_ms;
+}
+
 /* Known before the connection is made, which a --check and a reload never do. */
 static void check_redis(struct load *l)
 {
     struct redis_addr addr;
     struct err_text e = {0};
 
-    if (l->config->redis_url && redis_addr_parse(l->config->redis_url, &addr, &e) != SQ_OK)
+    if (l->config->redis_url && config_redis_addr(l->config, &addr, &e) != SQ_OK)
         load_error(l, root_origin(l, "redis.url"), "redis.url", "%s", e.text);
     explicit_bzero(&addr, sizeof(addr));
 }

@@ -17,8 +17,9 @@ enum setting_type {
     SETTING_NAME, /* [A-Za-z0-9._-]{1,64} */
     SETTING_NAMESPACE,
     SETTING_LISTEN,
-    SETTING_REDIS, /* a Redis URL, or a reference to one */
-    SETTING_URL,   /* "" or a base URL */
+    SETTING_REDIS,  /* a Redis URL, or a reference to one */
+    SETTING_SECRET, /* text, or a reference to it; masked when printed */
+    SETTING_URL,    /* "" or a base URL */
     SETTING_DIR,
     SETTING_FILE,
     SETTING_INT,

@@ -153,6 +153,9 @@ static void add_text(struct printing *p, const struct setting *s, const char *te
     case SETTING_URL:
         add_url(p->out, *field ? *field : "");
         break;
+    case SETTING_SECRET:
+        add_quoted(p->out, *field && **field ? MASK : "");
+        break;
     case SETTING_TEXT:
     case SETTING_NAME:
     case SETTING_NAMESPACE:

@@ -25,8 +25,18 @@ static const struct setting root_settings[] = {
      .help = "Prefix of all keys. On Redis Cluster it must hold a hash tag, as in `{sendq}`: all "
              "keys of a script have to live on one primary"},
     {"redis.url", "redis://127.0.0.1:6379", .type = SETTING_REDIS, CONF(redis_url),
-     .help = "`redis://user:pass@host:port/db`, `unix:///path`, or a reference (`file:`, `env:`, "
-             "`credential:`) to one. The default is where an unconfigured Redis listens"},
+     .help =
+         "`redis://user:pass@host:port/db`, `unix:///path`, `sentinel://host,host/primary`, or "
+         "a reference (`file:`, `env:`, `credential:`) to one. Several hosts are tried in turn. "
+         "The default is where an unconfigured Redis listens"},
+    {"redis.user", "", .type = SETTING_SECRET, CONF(redis_user),
+     .help = "ACL user, or a reference to it; wins over the URL's"},
+    {"redis.password", "", .type = SETTING_SECRET, CONF(redis_password),
+     .help = "A reference (`credential:`, `file:`, `env:`) to the password; wins over the URL's"},
+    {"redis.sentinel_user", "", .type = SETTING_SECRET, CONF(redis_sentinel_user),
+     .help = "What the sentinels themselves ask for, if they do"},
+    {"redis.sentinel_password", "", .type = SETTING_SECRET, CONF(redis_sentinel_password),
+     .help = "The same"},
     {"redis.timeout", "5s", .type = SETTING_DURATION, CONF(redis_timeout_ms), .min = 10,
      .max = MS_MINUTE,
      .help = "Connecting, or a command without answer, for this long breaks the link: above a "
@@ -278,7 +288,7 @@ static const char *const type_names[SETTING_TYPE_COUNT] = {
     [SETTING_WORD] = "word",      [SETTING_RATE] = "rate",         [SETTING_DAY] = "day cap",
     [SETTING_HOURS] = "hours",    [SETTING_ZONE] = "time zone",    [SETTING_LIST] = "list",
     [SETTING_CHANNELS] = "list",  [SETTING_HEADERS] = "list",      [SETTING_PROVIDER] = "name",
-    [SETTING_VALUE] = "text",
+    [SETTING_VALUE] = "text",     [SETTING_SECRET] = "text",
 };
 
 const char *setting_type_name(enum setting_type type)

@@ -273,8 +273,12 @@ static const struct {
     [SETTING_LISTEN] = {"an address such as 127.0.0.1:9108 or unix:/run/sendq/admin.sock, or \"\"",
                         store_listen},
     [SETTING_REDIS] =
-        {"redis://host:port, unix:///path, or a reference to it (file:, env:, credential:)",
+        {"redis://host:port, unix:///path, sentinel://host,host/primary, or a reference to it "
+         "(file:, env:, credential:)",
          store_redis},
+    [SETTING_SECRET] = {"text without line ends or control characters, or a reference to it "
+                        "(file:, env:, credential:)",
+                        store_text},
     [SETTING_URL] = {"a URL such as https://host or http://host:port/path, or \"\"", store_url},
     [SETTING_DIR] = {"the absolute path of a directory, or \"\"", store_dir},
     [SETTING_FILE] = {"the path of a readable file, or \"\"", store_file},

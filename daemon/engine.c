@@ -309,12 +309,14 @@ static void on_brought_back(unsigned jobs, unsigned messages, void *arg)
 static void on_link(bool up, const char *why, void *arg)
 {
     struct engine *e = arg;
+    unsigned held;
 
     if (up) {
         recover_register(e->recover);
         return;
     }
-    if (!e->told_down)
+    /* Down for another reason than before is told too: it may be one that an operator can mend. */
+    if (!e->told_down || repeats_pass(&e->repeats, why, loop_now_us(e->loop), &held))
         log_line(e->log, LOG_LVL_ERROR, "redis_down", "%s; waiting for it", why);
     e->told_down = true;
     recover_stop(e->recover);

@@ -1,6 +1,7 @@
 /* sendqctl: the operator's tool. The command line and the table of nouns; each noun is a file. */
 #include "ctl.h"
 
+#include "redis_addr.h"
 #include "text.h"
 #include <errno.h>
 #include <signal.h>
@@ -273,16 +274,20 @@ static bool load_config(struct ctl *c)
 
 static enum ctl_exit open_redis(struct ctl *c)
 {
+    int64_t timeout_ms = c->config->redis_timeout_ms;
     struct redis_addr addr;
     struct err_text e;
+    struct buf prefix = {0};
     enum ctl_exit status = CTL_OK;
 
-    if (redis_addr_parse(c->config->redis_url, &addr, &e) != SQ_OK)
+    key_make(&prefix, c->ns, KEY_PREFIX, NULL);
+    if (config_redis_addr(c->config, &addr, &e) != SQ_OK)
         status = CTL_USAGE;
-    else if (redis_sync_open(&addr, c->config->redis_timeout_ms, &c->redis, &e) != SQ_OK)
+    else if (redis_sync_open(&addr, prefix.data, timeout_ms, &c->redis, &e) != SQ_OK)
         status = CTL_REDIS;
     if (status != CTL_OK)
         ctl_error("%s", e.text);
+    buf_free(&prefix);
     explicit_bzero(&addr, sizeof(addr));
     return status;
 }

@@ -121,11 +121,10 @@ static void keep_fixed(struct daemon *d, struct config *fresh)
 {
     const struct config *old = d->config;
 
-    if (!text_eq(fresh->ns, old->ns) || !text_eq(fresh->redis_url, old->redis_url) ||
+    if (!text_eq(fresh->ns, old->ns) || !config_same_redis(fresh, old) ||
         !text_eq(fresh->worker_name, old->worker_name) ||
         !text_eq(fresh->tls_ca_file, old->tls_ca_file) || fresh->log_json != old->log_json ||
-        fresh->redis_timeout_ms != old->redis_timeout_ms || fresh->lease_ms != old->lease_ms ||
-        fresh->max_in_flight != old->max_in_flight)
+        fresh->lease_ms != old->lease_ms || fresh->max_in_flight != old->max_in_flight)
         log_line(&d->log, LOG_LVL_WARN, "reload",
                  "namespace, redis, worker, tls and log.format change only with a restart");
     fresh->lease_ms = old->lease_ms;
@@ -238,7 +237,7 @@ static int run(struct daemon *d)
     struct redis_addr addr;
     struct err_text e = {0};
 
-    if (redis_addr_parse(d->config->redis_url, &addr, &e) != SQ_OK) {
+    if (config_redis_addr(d->config, &addr, &e) != SQ_OK) {
         fprintf(stderr, "%s: redis.url: %s\n", d->path != NULL ? d->path : "environment", e.text);
         config_free(d->config);
         return 1;

@@ -1,11 +1,12 @@
 /* Parses a Redis URL. Errors never repeat the URL: it may hold a password. */
-#include "redis_link.h"
+#include "redis_addr.h"
 
 #include "text.h"
 
 #include <string.h>
 
 #define DEFAULT_PORT 6379
+#define SENTINEL_PORT 26379
 #define MAX_DB 65535
 
 static int hex_value(char c)
@@ -55,14 +56,11 @@ static enum sq_err parse_userinfo(const char *s, size_t authority, struct redis_
     *rest = at + 1;
     colon = memchr(s, ':', (size_t)(at - s));
     user_len = (size_t)((colon != NULL ? colon : at) - s);
-    if (!decode(s, user_len, a->user, sizeof(a->user)))
+    if (!decode(s, user_len, a->login.user, sizeof(a->login.user)))
         return err_set(e, SQ_ERR_INVALID, "Redis URL: the user is too long or badly escaped");
     if (colon != NULL &&
-        !decode(colon + 1, (size_t)(at - colon - 1), a->password, sizeof(a->password)))
+        !decode(colon + 1, (size_t)(at - colon - 1), a->login.password, sizeof(a->login.password)))
         return err_set(e, SQ_ERR_INVALID, "Redis URL: the password is too long or badly escaped");
-    if (a->user[0] != '\0' && a->password[0] == '\0')
-        return err_set(e, SQ_ERR_INVALID,
-                       "Redis URL: a user needs a password (user:password@ or :password@)");
     return SQ_OK;
 }
 
@@ -85,7 +83,8 @@ static enum sq_err parse_number(const char *s, size_t len, int64_t min, int64_t 
 }
 
 /* "host[:port]" or "[v6]:port" in s[0..len). */
-static enum sq_err parse_host(const char *s, size_t len, struct redis_addr *a, struct err_text *e)
+static enum sq_err parse_host(const char *s, size_t len, int port, struct redis_host *ret,
+                              struct err_text *e)
 {
     const char *host = s, *end = s + len, *host_end, *after;
 
@@ -103,28 +102,76 @@ static enum sq_err parse_host(const char *s, size_t len, struct redis_addr *a, s
     }
     if (after != end && *after != ':')
         return err_set(e, SQ_ERR_INVALID, "Redis URL: expected ':port' after the host");
-    if (host == host_end || !decode(host, (size_t)(host_end - host), a->host, sizeof(a->host)) ||
-        strpbrk(a->host, " \t\r\n") != NULL)
+    if (host == host_end ||
+        !decode(host, (size_t)(host_end - host), ret->name, sizeof(ret->name)) ||
+        strpbrk(ret->name, " \t\r\n") != NULL)
         return err_set(e, SQ_ERR_INVALID, "Redis URL: the host is missing, too long or malformed");
-    a->port = DEFAULT_PORT;
+    ret->port = port;
     if (after == end)
         return SQ_OK;
-    return parse_number(after + 1, (size_t)(end - after - 1), 1, 65535, "port", &a->port, e);
+    return parse_number(after + 1, (size_t)(end - after - 1), 1, 65535, "port", &ret->port, e);
 }
 
-/* redis://[user[:password]@]host[:port][/db] */
+/* "host,host" in s[0..len). */
+static enum sq_err parse_hosts(const char *s, size_t len, int port, struct redis_addr *a,
+                               struct err_text *e)
+{
+    const char *end = s + len, *comma;
+    enum sq_err err;
+
+    do {
+        comma = memchr(s, ',', (size_t)(end - s));
+        if (a->host_count == REDIS_HOSTS)
+            return err_set(e, SQ_ERR_INVALID, "Redis URL: more than %d hosts", REDIS_HOSTS);
+        err = parse_host(s, (size_t)((comma != NULL ? comma : end) - s), port,
+                         &a->hosts[a->host_count++], e);
+        s = comma + 1;
+    } while (err == SQ_OK && comma != NULL);
+    return err;
+}
+
+/* "[user[:password]@]hosts[/...]": *path is what follows the hosts' '/', or NULL. */
+static enum sq_err parse_authority(const char *s, int port, struct redis_addr *a, const char **path,
+                                   struct err_text *e)
+{
+    const char *at = strrchr(s, '@'), *slash = strchr(at != NULL ? at : s, '/'), *hosts;
+    size_t authority = slash != NULL ? (size_t)(slash - s) : strlen(s);
+    enum sq_err err = parse_userinfo(s, authority, a, &hosts, e);
+
+    *path = slash != NULL && slash[1] != '\0' ? slash + 1 : NULL;
+    if (err == SQ_OK)
+        err = parse_hosts(hosts, (size_t)(s + authority - hosts), port, a, e);
+    return err;
+}
+
+static enum sq_err parse_db(const char *s, struct redis_addr *a, struct err_text *e)
+{
+    return parse_number(s, strlen(s), 0, MAX_DB, "database", &a->db, e);
+}
+
 static enum sq_err parse_tcp(const char *s, struct redis_addr *a, struct err_text *e)
 {
-    const char *at = strrchr(s, '@'), *path = strchr(at != NULL ? at : s, '/');
-    size_t authority = path != NULL ? (size_t)(path - s) : strlen(s);
-    const char *host;
-    enum sq_err err = parse_userinfo(s, authority, a, &host, e);
+    const char *path;
+    enum sq_err err = parse_authority(s, DEFAULT_PORT, a, &path, e);
 
-    if (err == SQ_OK)
-        err = parse_host(host, (size_t)(s + authority - host), a, e);
-    if (err != SQ_OK || path == NULL || path[1] == '\0')
+    return err != SQ_OK || path == NULL ? err : parse_db(path, a, e);
+}
+
+static enum sq_err parse_sentinel(const char *s, struct redis_addr *a, struct err_text *e)
+{
+    const char *path, *slash;
+    enum sq_err err = parse_authority(s, SENTINEL_PORT, a, &path, e);
+    size_t len;
+
+    if (err != SQ_OK)
         return err;
-    return parse_number(path + 1, strlen(path + 1), 0, MAX_DB, "database", &a->db, e);
+    slash = path != NULL ? strchr(path, '/') : NULL;
+    len = path == NULL ? 0 : slash != NULL ? (size_t)(slash - path) : strlen(path);
+    if (len == 0 || !decode(path, len, a->master, sizeof(a->master)))
+        return err_set(e, SQ_ERR_INVALID,
+                       "Redis URL: expected the primary's name after the sentinels "
+                       "(sentinel://host,host/name)");
+    return slash != NULL && slash[1] != '\0' ? parse_db(slash + 1, a, e) : SQ_OK;
 }
 
 /* unix://[user:password@]/path[?db=N] */
@@ -151,12 +198,12 @@ static enum sq_err parse_unix(const char *s, struct redis_addr *a, struct err_te
         return SQ_OK;
     if (!text_starts(query, "?db="))
         return err_set(e, SQ_ERR_INVALID, "Redis URL: the only parameter is db (?db=1)");
-    return parse_number(query + 4, strlen(query + 4), 0, MAX_DB, "database", &a->db, e);
+    return parse_db(query + 4, a, e);
 }
 
 enum sq_err redis_addr_parse(const char *url, struct redis_addr *ret, struct err_text *e)
 {
-    struct redis_addr a = {.port = 0};
+    struct redis_addr a = {.db = 0};
     enum sq_err err;
 
     if (url != NULL && text_has_control(url))
@@ -170,13 +217,41 @@ enum sq_err redis_addr_parse(const char *url, struct redis_addr *ret, struct err
                       "Redis URL: rediss:// (TLS) is not supported; use a unix socket or a TLS "
                       "tunnel such as stunnel");
     else if (url != NULL && text_starts(url, "sentinel://"))
-        err = err_set(e, SQ_ERR_INVALID,
-                      "Redis URL: sentinel:// is not supported; name the primary by redis://");
+        err = parse_sentinel(url + strlen("sentinel://"), &a, e);
     else
         err = err_set(e, SQ_ERR_INVALID,
-                      "Redis URL: expected unix:///path or redis://[user:password@]host[:port]"
-                      "[/db]");
+                      "Redis URL: expected unix:///path, redis://[user:password@]host[:port]"
+                      "[/db] or sentinel://host,host/name");
     if (err == SQ_OK)
         *ret = a;
+    explicit_bzero(&a, sizeof(a));
+    return err;
+}
+
+static enum sq_err set_part(char *field, size_t size, const char *which, const char *part,
+                            const char *text, struct err_text *e)
+{
+    if (text_is_empty(text))
+        return SQ_OK;
+    if (strlen(text) >= size)
+        return err_set(e, SQ_ERR_INVALID, "the %s%s has more than %zu bytes", which, part,
+                       size - 1);
+    memcpy(field, text, strlen(text) + 1);
+    return SQ_OK;
+}
+
+enum sq_err redis_login_set(struct redis_login *l, const char *which, const char *user,
+                            const char *password, struct err_text *e)
+{
+    struct redis_login new = *l;
+    enum sq_err err = set_part(new.user, sizeof(new.user), which, "user", user, e);
+
+    if (err == SQ_OK)
+        err = set_part(new.password, sizeof(new.password), which, "password", password, e);
+    if (err == SQ_OK && new.user[0] != '\0' && new.password[0] == '\0')
+        err = err_set(e, SQ_ERR_INVALID, "the %suser needs a password", which);
+    if (err == SQ_OK)
+        *l = new;
+    explicit_bzero(&new, sizeof(new));
     return err;
 }

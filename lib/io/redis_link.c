@@ -10,26 +10,27 @@
  * - the context is freed by us only where hiredis is not freeing it at that moment.
  * - a callback of the owner may free the link: `busy` keeps the memory until we are out of it.
  *
- * Replies come in order, so one timer for the oldest command is enough; it is armed lazily. Name
- * resolution blocks (hiredis' getaddrinfo): Redis belongs on a unix socket or a local name. */
+ * Where it connects to is redis_route's: a host, the primary that a sentinel names, the node of a
+ * cluster that has the keys. A sentinel is asked over the same machinery, as a connection that ends
+ * with its answer.
+ *
+ * Replies come in order, so one timer for the oldest command is enough; it is armed lazily. */
 #include "redis_link.h"
 
 #include "backoff.h"
 #include "buf.h"
 #include "list.h"
-#include "redis_attach.h"
+#include "redis_dial.h"
+#include "redis_hello.h"
 #include "redis_reply.h"
 #include "resp.h"
 #include "uuid.h"
 
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* In life order. The timer means: */
 enum link_state {
@@ -39,17 +40,16 @@ enum link_state {
     LINK_UP,         /* when the oldest command is overdue */
 };
 
-/* What is said first, one after the other. */
-enum hello_step { HELLO_AUTH, HELLO_SELECT, HELLO_NAME, HELLO_PING, HELLO_SUBSCRIBE };
-
 struct redis_link {
     struct loop *loop;
     struct redis_addr addr;
     struct redis_link_opts opts;
-    char *name;
-    redisAsyncContext *ac; /* NULL while waiting */
+    char *name, *key;
+    struct redis_route route;
+    struct redis_hello hello;
+    struct redis_dial dial;
+    redisAsyncContext *ac; /* NULL while waiting, or looking a name up */
     enum link_state state;
-    enum hello_step step;
     struct timer *timer;
     struct list pending; /* struct command, oldest first */
     struct list doomed;  /* those whose owners are still to be told NULL */
@@ -57,9 +57,10 @@ struct redis_link {
     size_t unconfirmed;
     unsigned failures;          /* since it was last up */
     bool reported, reported_up; /* what on_state was last told, if anything */
-    unsigned busy;              /* callbacks of the owner we are inside of */
-    bool dead;                  /* redis_link_free was called */
-    struct buf out;             /* the command being formatted */
+    char reported_why[200];
+    unsigned busy;  /* callbacks of the owner we are inside of */
+    bool dead;      /* redis_link_free was called */
+    struct buf out; /* the command being formatted */
 };
 
 struct command {
@@ -94,6 +95,7 @@ static void link_destroy(struct redis_link *l)
     timer_free(l->timer);
     explicit_bzero(&l->addr, sizeof(l->addr));
     free(l->name);
+    free(l->key);
     buf_free(&l->out);
     free(l);
 }
@@ -119,6 +121,7 @@ static redisAsyncContext *link_detach(struct redis_link *l)
         list_add_tail(&l->doomed, node);
     }
     timer_cancel(l->timer);
+    redis_dial_cancel(&l->dial);
     return ac;
 }
 
@@ -135,12 +138,15 @@ static void link_answer_doomed(struct redis_link *l)
     }
 }
 
+/* A link that stays down for another reason than before says so: a Redis that is there at last,
+ * but refuses the password, is another matter than one that is not there. */
 static void link_report(struct redis_link *l, bool up, const char *why)
 {
-    if (l->reported && l->reported_up == up)
+    if (l->reported && l->reported_up == up && (up || strcmp(l->reported_why, why) == 0))
         return;
     l->reported = true;
     l->reported_up = up;
+    snprintf(l->reported_why, sizeof(l->reported_why), "%s", why);
     if (l->opts.on_state != NULL)
         l->opts.on_state(l, up, why, l->opts.arg);
 }
@@ -156,13 +162,13 @@ static int64_t reconnect_delay_us(struct redis_link *l)
 }
 
 /* free_context: hiredis is not freeing the context by itself right now. */
-static void link_lost(struct redis_link *l, const char *why, bool free_context)
+static void link_end(struct redis_link *l, const char *why, bool free_context, int64_t delay_us)
 {
     redisAsyncContext *ac = link_detach(l);
     char text[200];
 
     snprintf(text, sizeof(text), "%s", why != NULL && *why != '\0' ? why : "connection lost");
-    timer_set_us(l->timer, reconnect_delay_us(l));
+    timer_set_us(l->timer, delay_us);
     l->busy++;
     link_report(l, false, text);
     link_answer_doomed(l);
@@ -171,13 +177,43 @@ static void link_lost(struct redis_link *l, const char *why, bool free_context)
     link_release(l);
 }
 
-void redis_link_drop(struct redis_link *l, const char *why)
+static void link_lost(struct redis_link *l, const char *why, bool free_context)
 {
-    if (l->state != LINK_UP)
+    redis_route_fail(&l->route);
+    link_end(l, why, free_context, reconnect_delay_us(l));
+}
+
+/* This server is not the one to ask: to the one that it names at once, else again after the
+ * longest back-off, for that is how long such things take. Nothing ran. */
+static void link_turned_away(struct redis_link *l, const char *error)
+{
+    struct redis_host to;
+    int64_t delay_us = 0;
+
+    if (!redis_route_read_moved(&l->route, error, &to) || !redis_route_follow(&l->route, &to)) {
+        redis_route_fail(&l->route);
+        delay_us = l->opts.backoff_max_ms * 1000;
+    }
+    link_end(l, error, true, delay_us);
+}
+
+/* Leaves a sentinel, or a node without our keys, for whom it named; nobody was told yet that the
+ * link stands. */
+static void link_follow(struct redis_link *l, const struct redis_host *to)
+{
+    redisAsyncContext *ac;
+
+    if (!redis_route_follow(&l->route, to)) {
+        link_lost(l, "sent from one server to the next, and round again", true);
         return;
-    link_lost(l, why, true);
-    if (l->state == LINK_WAITING)
-        timer_set_us(l->timer, l->opts.backoff_max_ms * 1000);
+    }
+    ac = link_detach(l);
+    timer_set_us(l->timer, 0);
+    l->busy++;
+    link_answer_doomed(l);
+    if (ac != NULL)
+        redisAsyncFree(ac);
+    link_release(l);
 }
 
 /* ---- commands ---- */
@@ -196,6 +232,8 @@ static void on_reply(redisAsyncContext *ac, void *reply, void *arg)
 
     if (l != NULL && reply == NULL) {
         link_lost(l, ac->errstr, false); /* answers c too */
+    } else if (l != NULL && l->state == LINK_UP && redis_error_is_elsewhere(reply_error(reply))) {
+        link_turned_away(l, reply_error(reply)); /* so does this */
     } else if (l != NULL) {
         list_del(&c->node);
         if (c->cb != NULL)
@@ -259,6 +297,7 @@ static void link_up(struct redis_link *l)
 {
     l->state = LINK_UP;
     l->failures = 0;
+    redis_route_stand(&l->route);
     timer_cancel(l->timer);
     link_report(l, true, "connected"); /* may free l */
 }
@@ -312,62 +351,35 @@ static void subscribe_all(struct redis_link *l)
 
 /* ---- hello ---- */
 
-/* What Redis refused. AUTH's error is cut to its code: Redis repeats the arguments of a command
- * it does not know. */
-static void hello_failed(struct redis_link *l, const char *error)
-{
-    static const char *const names[] = {"AUTH", "SELECT", "CLIENT SETNAME", "PING"};
-    int len = l->step == HELLO_AUTH ? (int)strcspn(error, " ") : (int)strlen(error);
-    char why[160];
-
-    snprintf(why, sizeof(why), "%s refused: %.*s", names[l->step], len, error);
-    link_lost(l, why, true);
-}
-
 static void on_hello(struct redisReply *reply, void *arg)
 {
     struct redis_link *l = arg;
-    const char *error = reply_error(reply);
-    bool optional = l->step >= HELLO_NAME; /* a user's ACL may forbid it */
+    struct redis_hello_why why;
+    struct redis_host to;
 
     if (reply == NULL || l->state != LINK_HELLO)
         return;
-    if (*error != '\0' && !(optional && strncmp(error, "NOPERM", 6) == 0)) {
-        hello_failed(l, error);
-        return;
+    switch (redis_hello_judge(&l->hello, reply, &to, &why)) {
+    case HELLO_GO_ON:
+        hello_next(l);
+        break;
+    case HELLO_GO_TO:
+        link_follow(l, &to);
+        break;
+    case HELLO_FAILED:
+        link_lost(l, why.text, true);
+        break;
     }
-    l->step++;
-    hello_next(l);
 }
 
 /* hiredis refuses a command only while it closes; the deadline of connecting covers that too. */
-static void hello_send(struct redis_link *l, int argc, const char **argv)
-{
-    (void)command_send(l, on_hello, l, argc, argv, NULL);
-}
-
 static void hello_next(struct redis_link *l)
 {
-    const struct redis_addr *a = &l->addr;
-    char db[16];
+    const char *argv[REDIS_HELLO_ARGS];
+    int argc = redis_hello_next(&l->hello, argv);
 
-    if (l->step == HELLO_AUTH && a->password[0] == '\0')
-        l->step++;
-    if (l->step == HELLO_SELECT && a->db == 0)
-        l->step++;
-    if (l->step == HELLO_NAME && l->name == NULL)
-        l->step++;
-    snprintf(db, sizeof(db), "%d", a->db);
-    if (l->step == HELLO_AUTH && a->user[0] != '\0')
-        hello_send(l, 3, (const char *[]){"AUTH", a->user, a->password});
-    else if (l->step == HELLO_AUTH)
-        hello_send(l, 2, (const char *[]){"AUTH", a->password});
-    else if (l->step == HELLO_SELECT)
-        hello_send(l, 2, (const char *[]){"SELECT", db});
-    else if (l->step == HELLO_NAME)
-        hello_send(l, 3, (const char *[]){"CLIENT", "SETNAME", l->name});
-    else if (l->step == HELLO_PING) /* a Redis that still loads its data says so here */
-        hello_send(l, 1, (const char *[]){"PING"});
+    if (argc > 0)
+        (void)command_send(l, on_hello, l, argc, argv, NULL);
     else
         subscribe_all(l);
 }
@@ -385,7 +397,7 @@ static void on_connect(const redisAsyncContext *ac, int status)
         return;
     }
     l->state = LINK_HELLO;
-    l->step = HELLO_AUTH;
+    l->hello = (struct redis_hello){.route = &l->route, .name = l->name, .key = l->key};
     hello_next(l);
 }
 
@@ -398,43 +410,26 @@ static void on_disconnect(const redisAsyncContext *ac, int status)
         link_lost(l, ac->errstr, false);
 }
 
-/* A peer that vanished without a word is noticed within about 15 s also by a connection that only
- * waits (a blocking doorbell): by probes while it is idle, by unacknowledged data else. */
-static void tcp_keep_alive(int fd)
+static void on_dialed(redisAsyncContext *ac, const char *why, void *arg)
 {
-    const int on = 1, idle_s = 5, interval_s = 3, probes = 3, user_timeout_ms = 15000;
+    struct redis_link *l = arg;
 
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof(user_timeout_ms));
-}
-
-static void link_connect(struct redis_link *l)
-{
-    const struct redis_addr *a = &l->addr;
-    redisAsyncContext *ac =
-        a->path[0] != '\0' ? redisAsyncConnectUnix(a->path) : redisAsyncConnect(a->host, a->port);
-    char why[160];
-
-    if (ac == NULL)
-        abort(); /* no memory */
-    if (ac->err != 0) {
-        snprintf(why, sizeof(why), "%s", ac->errstr);
-        redisAsyncFree(ac);
+    if (ac == NULL) {
         link_lost(l, why, false);
         return;
     }
     l->ac = ac;
-    l->state = LINK_CONNECTING;
     ac->data = l;
-    if (a->path[0] == '\0')
-        tcp_keep_alive(ac->c.fd);
-    redis_attach(ac, l->loop);
     redisAsyncSetConnectCallback(ac, on_connect);
     redisAsyncSetDisconnectCallback(ac, on_disconnect);
+}
+
+static void link_connect(struct redis_link *l)
+{
+    redis_route_begin(&l->route);
+    l->state = LINK_CONNECTING;
     timer_set_us(l->timer, l->opts.connect_timeout_ms * 1000);
+    redis_dial_begin(&l->dial, l->addr.path, &l->route.to);
 }
 
 static void on_timer(void *arg)
@@ -466,6 +461,9 @@ struct redis_link *redis_link_new(struct loop *loop, const struct redis_addr *ad
     l->addr = *addr;
     l->opts = *opts;
     l->name = mem_strdup(opts->name);
+    l->key = mem_strdup(opts->key);
+    redis_route_init(&l->route, &l->addr);
+    l->dial = (struct redis_dial){.loop = loop, .cb = on_dialed, .arg = l};
     l->timer = timer_new(loop, on_timer, l);
     list_init(&l->pending);
     list_init(&l->doomed);

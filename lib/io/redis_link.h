@@ -5,26 +5,16 @@
 
 #include "err.h"
 #include "loop.h"
+#include "redis_addr.h"
 #include <stddef.h>
 
 struct redisReply;
 struct redis_link;
 
-/* Where Redis is: parsed from "unix://[user:pass@]/path[?db=N]" or
- * "redis://[user:pass@|:pass@]host[:port][/db]" (percent-escapes are decoded). */
-struct redis_addr {
-    char path[108]; /* unix socket, or "" */
-    char host[256];
-    int port, db;
-    char user[128], password[512];
-};
-
-/* rediss:// and sentinel:// are refused here with a clear error until they are supported. */
-enum sq_err redis_addr_parse(const char *url, struct redis_addr *ret,
-                             struct err_text *e) SQ_MUST_CHECK;
-
 struct redis_link_opts {
     const char *name;           /* "commands", "bell": CLIENT SETNAME and logs */
+    const char *key;            /* one it works on: in a cluster, the node that holds it is asked.
+                                   NULL = any */
     int64_t connect_timeout_ms; /* 5 s */
     int64_t command_timeout_ms; /* 5 s: oldest unanswered command; then the link is dropped.
                                    0 = none (a blocking doorbell) */
@@ -44,6 +34,8 @@ struct redis_link *redis_link_new(struct loop *loop, const struct redis_addr *ad
                                   const struct redis_link_opts *opts); /* starts connecting */
 void redis_link_free(struct redis_link *l);        /* pending callbacks run with NULL */
 bool redis_link_is_up(const struct redis_link *l); /* connected, authenticated, db selected */
+/* An error reply that says that this server is not the one to ask (MOVED, READONLY, LOADING, ...)
+ * is never handed on: nothing ran, the link goes down with it, and pending callbacks get NULL. */
 
 /* Sends one command (argv form only: nothing is ever formatted into a command). cb may be NULL.
  * SQ_ERR_STATE when the link is not up: cb is not called then. Arguments are copied. */
@@ -52,10 +44,5 @@ enum sq_err redis_link_command(struct redis_link *l, redis_reply_cb cb, void *ar
 /* Pub/sub: SUBSCRIBE channel; cb runs for each message with the payload reply array. Restored
  * after a reconnect. A link that subscribes sends no other command. */
 void redis_link_subscribe(struct redis_link *l, const char *channel, redis_reply_cb cb, void *arg);
-
-/* Gives this connection up: what is pending is answered with NULL, and the address is resolved and
- * connected to anew after the longest back-off. For a Redis that answers but is of no use any more
- * (a failover made it a replica). May be called in a reply's callback. */
-void redis_link_drop(struct redis_link *l, const char *why);
 
 #endif

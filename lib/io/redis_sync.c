@@ -2,12 +2,11 @@
 #include "redis_sync.h"
 
 #include "buf.h"
+#include "redis_hello.h"
 #include "redis_reply.h"
 
 #include <hiredis/hiredis.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/time.h>
 
 struct redis_sync {
@@ -47,55 +46,17 @@ enum sq_err redis_sync_command(struct redis_sync *r, int argc, const char **argv
     return SQ_OK;
 }
 
-/* AUTH's error is cut to its code: Redis repeats the arguments of a command it does not know. */
-static enum sq_err authenticate(struct redis_sync *r, const struct redis_addr *a,
-                                struct err_text *e)
+/* One connection. */
+static enum sq_err dial(const struct redis_route *route, int64_t timeout_ms,
+                        struct redis_sync **ret, struct err_text *e)
 {
-    const char *with_user[] = {"AUTH", a->user, a->password};
-    const char *without[] = {"AUTH", a->password};
-    bool user = a->user[0] != '\0';
-    redisReply *reply;
-
-    if (a->password[0] == '\0')
-        return SQ_OK;
-    reply = redisCommandArgv(r->c, user ? 3 : 2, user ? with_user : without, NULL);
-    if (reply == NULL)
-        return err_set(e, SQ_ERR_IO, "Redis: %s", r->c->errstr);
-    if (reply_is_error(reply)) {
-        const char *text = reply_error(reply);
-
-        err_set(e, SQ_ERR_IO, "Redis refused the credentials (%.*s)", (int)strcspn(text, " "),
-                text);
-        redis_reply_free(reply);
-        return SQ_ERR_IO;
-    }
-    redis_reply_free(reply);
-    return SQ_OK;
-}
-
-static enum sq_err select_db(struct redis_sync *r, int db, struct err_text *e)
-{
-    char text[16];
-    struct redisReply *reply = NULL;
-    enum sq_err err;
-
-    if (db == 0)
-        return SQ_OK;
-    snprintf(text, sizeof(text), "%d", db);
-    err = redis_sync_command(r, 2, (const char *[]){"SELECT", text}, NULL, &reply, e);
-    redis_reply_free(reply);
-    return err;
-}
-
-enum sq_err redis_sync_open(const struct redis_addr *addr, int64_t timeout_ms,
-                            struct redis_sync **ret, struct err_text *e)
-{
+    const struct redis_addr *addr = route->addr;
     struct timeval tv = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
     struct redis_sync *r = mem_zalloc(sizeof(*r));
     enum sq_err err = SQ_OK;
 
     r->c = addr->path[0] != '\0' ? redisConnectUnixWithTimeout(addr->path, tv)
-                                 : redisConnectWithTimeout(addr->host, addr->port, tv);
+                                 : redisConnectWithTimeout(route->to.name, route->to.port, tv);
     if (r->c == NULL)
         abort(); /* no memory */
     if (r->c->err != 0)
@@ -103,12 +64,77 @@ enum sq_err redis_sync_open(const struct redis_addr *addr, int64_t timeout_ms,
     else if (redisSetTimeout(r->c, tv) != REDIS_OK)
         err = err_set(e, SQ_ERR_IO, "Redis: %s", r->c->errstr);
     if (err == SQ_OK)
-        err = authenticate(r, addr, e);
-    if (err == SQ_OK)
-        err = select_db(r, addr->db, e);
-    if (err == SQ_OK)
         *ret = r;
     else
         redis_sync_close(r);
+    return err;
+}
+
+/* Says hello. GO_ON = all is said; FAILED: e says why. */
+static enum redis_hello_answer greet(struct redis_sync *r, struct redis_hello *h,
+                                     struct redis_host *to, struct err_text *e)
+{
+    enum redis_hello_answer answer = HELLO_GO_ON;
+    const char *argv[REDIS_HELLO_ARGS];
+    struct redis_hello_why why;
+    redisReply *reply;
+    int argc;
+
+    while (answer == HELLO_GO_ON && (argc = redis_hello_next(h, argv)) > 0) {
+        reply = redisCommandArgv(r->c, argc, argv, NULL);
+        if (reply == NULL) {
+            (void)err_set(e, SQ_ERR_IO, "Redis: %s", r->c->errstr);
+            return HELLO_FAILED;
+        }
+        answer = redis_hello_judge(h, reply, to, &why);
+        redis_reply_free(reply);
+    }
+    if (answer == HELLO_FAILED)
+        (void)err_set(e, SQ_ERR_IO, "Redis: %s", why.text);
+    return answer;
+}
+
+/* One host of the address, and whom it names. */
+static enum sq_err follow(struct redis_route *route, const char *key, int64_t timeout_ms,
+                          struct redis_sync **ret, struct err_text *e)
+{
+    struct redis_sync *r;
+
+    for (;;) {
+        struct redis_hello hello = {.route = route, .key = key};
+        struct redis_host to;
+        enum redis_hello_answer answer;
+        enum sq_err err;
+
+        redis_route_begin(route);
+        err = dial(route, timeout_ms, &r, e);
+        if (err != SQ_OK)
+            return err;
+        answer = greet(r, &hello, &to, e);
+        if (answer == HELLO_GO_ON) {
+            *ret = r;
+            return SQ_OK;
+        }
+        redis_sync_close(r);
+        if (answer == HELLO_FAILED)
+            return SQ_ERR_IO;
+        if (!redis_route_follow(route, &to))
+            return err_set(e, SQ_ERR_IO,
+                           "Redis: sent from one server to the next, and round again");
+    }
+}
+
+enum sq_err redis_sync_open(const struct redis_addr *addr, const char *key, int64_t timeout_ms,
+                            struct redis_sync **ret, struct err_text *e)
+{
+    enum sq_err err = SQ_ERR_IO;
+    struct redis_route route;
+    unsigned tries = addr->host_count > 0 ? addr->host_count : 1;
+
+    redis_route_init(&route, addr);
+    for (unsigned i = 0; i < tries && err != SQ_OK; i++) {
+        err = follow(&route, key, timeout_ms, ret, e);
+        redis_route_fail(&route);
+    }
     return err;
 }

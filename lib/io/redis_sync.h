@@ -6,7 +6,8 @@
 
 struct redis_sync;
 
-enum sq_err redis_sync_open(const struct redis_addr *addr, int64_t timeout_ms,
+/* key: one that it will work on (a cluster's node that holds it is found), or NULL. */
+enum sq_err redis_sync_open(const struct redis_addr *addr, const char *key, int64_t timeout_ms,
                             struct redis_sync **ret, struct err_text *e) SQ_MUST_CHECK;
 void redis_sync_close(struct redis_sync *r); /* NULL is fine */
 /* One command; *ret is freed by redis_reply_free. An error reply gives SQ_ERR_IO and its text in

@@ -91,7 +91,7 @@ struct doorbell *doorbell_new(struct loop *loop, const struct redis_addr *addr, 
     d->arg = arg;
     for (int i = 0; i < PRIORITY_COUNT; i++) {
         struct wire *w = &d->wires[i];
-        const struct redis_link_opts opts = {
+        struct redis_link_opts opts = {
             .name = names[i],
             .connect_timeout_ms = connect_timeout_ms,
             .command_timeout_ms = WAIT_LIMIT_MS,
@@ -104,6 +104,7 @@ struct doorbell *doorbell_new(struct loop *loop, const struct redis_addr *addr, 
         w->bell = d;
         w->again = timer_new(loop, on_again, w);
         key_make(&w->key, ns, key_jobs((enum priority)i), NULL);
+        opts.key = w->key.data;
         w->link = redis_link_new(loop, addr, &opts);
     }
     return d;

@@ -33,6 +33,21 @@ static const struct {
     [SCRIPT_EXPAND] = {"expand", script_expand, sizeof(script_expand) - 1},
 };
 
+/* What an ACL forbids reads differently when a script asks for it. */
+static const char *acl_hint(const char *error)
+{
+    bool refused = text_starts(error, "NOPERM") ||
+                   strstr(error, "can't run this command") != NULL ||
+                   strstr(error, "can't access at least one of the") != NULL;
+
+    return refused ? " (docs/redis.md lists the rights of its ACL user)" : "";
+}
+
+static void keep_error(struct store *s, const char *before, const char *error)
+{
+    snprintf(s->error, sizeof(s->error), "%s%.160s%s", before, error, acl_hint(error));
+}
+
 /* A script that Redis cannot compile (another Lua, a function renamed away) never gets into its
  * cache: calling it over and over would be all that this daemon does. */
 static void on_loaded(struct redisReply *reply, void *arg)
@@ -42,7 +57,7 @@ static void on_loaded(struct redisReply *reply, void *arg)
     if (!reply_is_error(reply))
         return;
     s->scripts_refused = true;
-    snprintf(s->error, sizeof(s->error), "SCRIPT LOAD refused: %s", reply_error(reply));
+    keep_error(s, "SCRIPT LOAD refused: ", reply_error(reply));
 }
 
 static void load_scripts(struct store *s)
@@ -85,6 +100,7 @@ static struct redis_link *link_new(struct store *s, const char *name, int64_t co
 {
     const struct redis_link_opts opts = {
         .name = name,
+        .key = s->prefix.data,
         .connect_timeout_ms = s->opts.timeout_ms,
         .command_timeout_ms = command_timeout_ms,
         .backoff_base_ms = 50,
@@ -239,14 +255,6 @@ void args_begin(struct store *s, enum script script)
 
 /* --- sorting its answer --- */
 
-/* After a failover the old primary is a replica, or is being loaded: another connection, by name,
- * may find the new one. Nothing ran. */
-static bool is_of_no_use(const char *error)
-{
-    return text_starts(error, "READONLY") || text_starts(error, "LOADING") ||
-           text_starts(error, "MASTERDOWN");
-}
-
 static enum store_status reply_status(struct store *s, const struct redisReply *r)
 {
     const char *word;
@@ -263,11 +271,7 @@ static enum store_status reply_status(struct store *s, const struct redisReply *
             load_scripts(s);
             return refused ? STORE_ERROR : STORE_AGAIN;
         }
-        if (is_of_no_use(text)) {
-            redis_link_drop(s->link, text);
-            return STORE_LOST;
-        }
-        snprintf(s->error, sizeof(s->error), "%s", text);
+        keep_error(s, "", text);
         return STORE_ERROR;
     }
     word = reply_str(reply_at(r, 0), NULL);

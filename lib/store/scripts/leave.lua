@@ -8,5 +8,9 @@ if call('EXISTS', P .. 'lease:' .. W, P .. 'refs:' .. W, P .. 'claimed:' .. W) =
 else
   call('ZADD', workers, 'XX', 0, W)
 end
-call('DEL', P .. 'worker:' .. ARGV[4])
+for _, name in ipairs({ ARGV[4], ARGV[4] .. '.' .. string.sub(W, 1, 8) }) do
+  if tell('HGET', P .. 'worker:' .. name, '_id') == W then
+    call('DEL', P .. 'worker:' .. name)
+  end
+end
 return { 'ok' }

@@ -28,6 +28,19 @@ for _ = 1, tonumber(ARGV[8]) do
 end
 local fields = tonumber(ARGV[i]) * 2
 call('ZADD', workers, int(now + lease_ms), W)
+-- Two workers of one name are both shown, the later one with a part of its identity behind, until
+-- the other's lease has ended.
+local holder = tell('HGET', P .. 'worker:' .. name, '_id')
+if type(holder) == 'string' and holder ~= W then
+  local other = name .. '.' .. string.sub(W, 1, 8)
+  if not string.find(ARGV[7], holder, 1, true)
+    and tonumber(call('ZSCORE', workers, holder) or '0') > now then
+    name = other
+  else
+    tell('ZREM', P .. 'worker_names', other)
+    tell('DEL', P .. 'worker:' .. other)
+  end
+end
 tell('HSET', P .. 'worker:' .. name, '_id', W, unpack(ARGV, i + 1, i + fields))
 call('PEXPIRE', P .. 'worker:' .. name, 2 * lease_ms)
 -- The names of those hashes, so that nobody needs to search all keys for them.

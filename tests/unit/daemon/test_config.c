@@ -19,7 +19,8 @@ static const struct {
              "none\n"},
     /* structure: all faults at once */
     {"redis:\n  url: a\n  timout: 5s\nretention: [7d]\nredis: {}\n",
-     "f:3: redis.timout: unknown setting, expected one of url, timeout\n"
+     "f:3: redis.timout: unknown setting, expected one of url, user, password, "
+     "sentinel_user, sentinel_password, timeout\n"
      "f:4: retention: expected a single value, not a list or settings\n"
      "f:5: redis: expected once, but it is given twice\n"},
     {"redis:\n", "f:1: redis: expected settings (name: value lines) below it; leave it out if it "
@@ -41,7 +42,8 @@ static const struct {
      "f:2: claim.batch: expected a whole number from 1 to 4096\n"
      "f:5: log.level: expected one of error, warn, info, debug\n"},
     {"redis: {url: \"http://u:" CANARY "@h\"}",
-     "f:1: redis.url: expected redis://host:port, unix:///path, or a reference to it (file:, env:, "
+     "f:1: redis.url: expected redis://host:port, unix:///path, sentinel://host,host/primary, or a "
+     "reference to it (file:, env:, "
      "credential:)\n"},
     {"redis: {timeout: 0}", "f:1: redis.timeout: expected a duration such as 250ms, 30s, 10m, 24h "
                             "or 7d, from 10ms to 1m\n"},

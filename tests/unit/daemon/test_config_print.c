@@ -15,8 +15,8 @@ static void print(const struct config *c, struct buf *out)
 static void test_print_masks_secrets(void **state)
 {
     static const char text[] =
-        "redis: {url: \"env:URL\"}\n" SANDBOX "  endpoint: \"http://u:" CANARY "@h/p?k=" CANARY
-        "\"\n"
+        "redis: {url: \"env:URL\", user: \"env:KEY\", password: " CANARY ", sentinel_password: "
+        "\"env:KEY\"}\n" SANDBOX "  endpoint: \"http://u:" CANARY "@h/p?k=" CANARY "\"\n"
         "  headers: [\"Authorization: Bearer " CANARY "\", \"X: env:KEY\"]\n"
         "- {id: b, provider: sendgrid, channels: [email], credentials: {api_key: " CANARY "}}\n"
         "- id: c\n  provider: webhook\n  channels: [custom]\n"
@@ -32,7 +32,10 @@ static void test_print_masks_secrets(void **state)
     assert_string_equal(c->redis_url, "redis://u:" CANARY "@h:1/2");
     print(c, &out);
     assert_null(strstr(buf_str(&out), CANARY));
+    assert_string_equal(c->redis_user, CANARY);
+    assert_string_equal(c->redis_sentinel_password, CANARY);
     assert_non_null(strstr(buf_str(&out), "url: \"redis://u:***@h:1/2\"\n"));
+    assert_non_null(strstr(buf_str(&out), "  password: \"***\"\n  sentinel_user: \"\"\n"));
     assert_non_null(strstr(buf_str(&out), "endpoint: \"http://u:***@h/p?***\"\n"));
     assert_non_null(strstr(buf_str(&out), "headers: [\"Authorization: ***\", \"X: ***\"]\n"));
     assert_non_null(strstr(buf_str(&out), "    credentials:\n      api_key: \"***\"\n"));

@@ -149,7 +149,7 @@ static void test_inlined_secrets_are_warned_about(void **state)
     config_free(load("redis: {url: \"redis://u:" CANARY "@h\"}\n" SANDBOX, NULL, &l));
     assert_string_equal(buf_str(&l.warnings),
                         "f:1: redis.url: the password itself stands here, expected a reference to "
-                        "the URL: file:PATH, env:NAME or credential:NAME\n");
+                        "it: file:PATH, env:NAME or credential:NAME\n");
     lines_free(&l);
     buf_free(&out);
 }

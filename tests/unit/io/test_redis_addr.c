@@ -1,7 +1,7 @@
 /* Redis URLs: what is understood, what is refused, and that no error repeats a password. */
 #include "unit.h"
 
-#include "redis_link.h"
+#include "redis_addr.h"
 
 #include <string.h>
 
@@ -22,10 +22,10 @@ static void assert_tcp(const char *url, const char *user, const char *password, 
     struct redis_addr a = parsed(url);
 
     assert_string_equal(a.path, "");
-    assert_string_equal(a.user, user);
-    assert_string_equal(a.password, password);
-    assert_string_equal(a.host, host);
-    assert_int_equal(a.port, port);
+    assert_string_equal(a.login.user, user);
+    assert_string_equal(a.login.password, password);
+    assert_string_equal(a.hosts[0].name, host);
+    assert_int_equal(a.hosts[0].port, port);
     assert_int_equal(a.db, db);
 }
 
@@ -49,17 +49,71 @@ static void test_unix(void **state)
 
     (void)state;
     assert_string_equal(a.path, "/run/redis/redis.sock");
-    assert_string_equal(a.host, "");
+    assert_string_equal(a.hosts[0].name, "");
     assert_int_equal(a.db, 0);
     a = parsed("unix://u:pw@/r%20s?db=4");
     assert_string_equal(a.path, "/r s");
-    assert_string_equal(a.user, "u");
-    assert_string_equal(a.password, "pw");
+    assert_string_equal(a.login.user, "u");
+    assert_string_equal(a.login.password, "pw");
     assert_int_equal(a.db, 4);
     a = parsed("unix:///run/a@b/r.sock");
     assert_string_equal(a.path, "/run/a@b/r.sock");
     a = parsed("unix:///run/a@/r.sock");
     assert_string_equal(a.path, "/run/a@/r.sock");
+}
+
+static void test_sentinels(void **state)
+{
+    struct redis_addr a = parsed("sentinel://u:p%40w@s1,10.0.0.2:5000,[::1]:7/my%20primary/3");
+
+    (void)state;
+    assert_int_equal(a.host_count, 3);
+    assert_string_equal(a.hosts[0].name, "s1");
+    assert_int_equal(a.hosts[0].port, 26379);
+    assert_string_equal(a.hosts[1].name, "10.0.0.2");
+    assert_int_equal(a.hosts[1].port, 5000);
+    assert_string_equal(a.hosts[2].name, "::1");
+    assert_int_equal(a.hosts[2].port, 7);
+    assert_string_equal(a.master, "my primary");
+    assert_int_equal(a.db, 3);
+    assert_string_equal(a.login.user, "u");
+    assert_string_equal(a.login.password, "p@w");
+    assert_string_equal(a.sentinel.password, "");
+}
+
+static void test_several_hosts(void **state)
+{
+    struct redis_addr a = parsed("redis://:pw@n1:7000,n2/1");
+
+    (void)state;
+    assert_int_equal(a.host_count, 2);
+    assert_string_equal(a.hosts[1].name, "n2");
+    assert_int_equal(a.hosts[1].port, 6379);
+    assert_string_equal(a.master, "");
+    assert_string_equal(a.login.password, "pw");
+    assert_int_equal(a.db, 1);
+}
+
+static void test_login(void **state)
+{
+    struct redis_addr a = parsed("redis://u@h");
+    struct err_text e;
+    char longest[600];
+
+    (void)state;
+    assert_int_equal(redis_login_set(&a.login, "Redis ", "", NULL, &e), SQ_ERR_INVALID);
+    assert_string_equal(e.text, "the Redis user needs a password");
+    assert_int_equal(redis_login_set(&a.login, "Redis ", "", "s3cret", &e), SQ_OK);
+    assert_string_equal(a.login.user, "u");
+    assert_string_equal(a.login.password, "s3cret");
+    assert_int_equal(redis_login_set(&a.login, "Redis ", "v", "", &e), SQ_OK);
+    assert_string_equal(a.login.user, "v");
+    assert_string_equal(a.login.password, "s3cret");
+    memset(longest, 's', sizeof(longest));
+    longest[512] = '\0';
+    assert_int_equal(redis_login_set(&a.login, "Redis ", "w", longest, &e), SQ_ERR_INVALID);
+    assert_null(strstr(e.text, "sss"));
+    assert_string_equal(a.login.user, "v");
 }
 
 static void assert_refused(const char *url, const char *reason)
@@ -88,11 +142,18 @@ static void test_refused(void **state)
     assert_refused("localhost:6379", "expected unix:///path");
     assert_refused("http://:s3cret@h", "expected unix:///path");
     assert_refused("rediss://:s3cret@h", "rediss:// (TLS) is not supported");
-    assert_refused("sentinel://h1,h2/name", "sentinel:// is not supported");
+    assert_refused("redis://h1,,h2", "host");
+    assert_refused("redis://h1,h2:x", "port");
+    assert_refused("redis://h1,", "host");
+    assert_refused("redis://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "more than 16 hosts");
+    assert_refused("sentinel://h1,h2", "primary's name");
+    assert_refused("sentinel://h1,h2/", "primary's name");
+    assert_refused("sentinel://h1,h2//1", "primary's name");
+    assert_refused("sentinel://h1,h2/name/x", "database");
+    assert_refused("sentinel:///name", "host");
     assert_refused("redis://", "host");
     assert_refused("redis://:s3cret@", "host");
     assert_refused("redis://:s3cret@/1", "host");
-    assert_refused("redis://s3cret@h", "user needs a password");
     assert_refused("redis://:s3cret%zz@h", "password");
     assert_refused("redis://:s3cret%00@h", "password");
     assert_refused("redis://:s3cret@h:0", "port");
@@ -118,9 +179,9 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tcp),
-        cmocka_unit_test(test_unix),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_tcp),           cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_several_hosts), cmocka_unit_test(test_sentinels),
+        cmocka_unit_test(test_login),         cmocka_unit_test(test_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ static void test_wrong_password(void **state)
 {
     struct fixture *f = *state;
 
-    strcpy(f->server.addr.password, "wr0ng");
+    strcpy(f->server.addr.login.password, "wr0ng");
     f->link = redis_link_new(f->loop, &f->server.addr, &f->opts);
     assert_int_equal(SEND(f, "PING"), SQ_ERR_STATE);
     run_until(f, 'd');
@@ -42,7 +42,7 @@ static void test_missing_password(void **state)
 {
     struct fixture *f = *state;
 
-    f->server.addr.password[0] = '\0';
+    f->server.addr.login.password[0] = '\0';
     f->link = redis_link_new(f->loop, &f->server.addr, &f->opts);
     run_until(f, 'd');
     assert_non_null(strstr(f->why, "NOAUTH"));
@@ -60,18 +60,19 @@ static void test_error_reply_is_passed_on(void **state)
     assert_string_equal(f->states, "u");
 }
 
-static void test_dropped(void **state)
+/* READONLY: what is pending is answered with NULL, and the address is asked again. */
+static void test_turned_away(void **state)
 {
     struct fixture *f = *state;
 
-    f->opts.backoff_max_ms = 20;
     open_link(f);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(SEND(f, "BLPOP", "nothing", "0"), SQ_OK);
-    redis_link_drop(f->link, "of no use");
-    assert_int_equal(f->nulls, 3);
-    assert_string_equal(f->why, "of no use");
-    redis_link_drop(f->link, "twice does nothing");
+    assert_int_equal(SEND(f, "REPLICAOF", "127.0.0.1", "1"), SQ_OK);
+    run_for(f, 1);
+    assert_int_equal(SEND(f, "SET", "k", "v"), SQ_OK);
+    assert_int_equal(SEND(f, "BLPOP", "nothing", "0"), SQ_OK);
+    run_until(f, 'd');
+    assert_int_equal(f->nulls, 2);
+    assert_non_null(strstr(f->why, "READONLY"));
     run_until(f, 'u');
     assert_string_equal(f->states, "udu");
     assert_int_equal(SEND(f, "PING"), SQ_OK);
@@ -146,7 +147,7 @@ static void on_push(void *arg)
     struct redis_sync *r;
     struct redisReply *reply;
 
-    assert_int_equal(redis_sync_open(&f->server.addr, 1000, &r, NULL), SQ_OK);
+    assert_int_equal(redis_sync_open(&f->server.addr, NULL, 1000, &r, NULL), SQ_OK);
     assert_int_equal(
         redis_sync_command(r, 3, (const char *[]){"RPUSH", "bell", "1"}, NULL, &reply, NULL),
         SQ_OK);
@@ -349,7 +350,7 @@ static void command_aside(struct fixture *f, int argc, const char **argv)
     struct redis_sync *r;
     struct redisReply *reply;
 
-    assert_int_equal(redis_sync_open(&f->server.addr, 1000, &r, NULL), SQ_OK);
+    assert_int_equal(redis_sync_open(&f->server.addr, NULL, 1000, &r, NULL), SQ_OK);
     assert_int_equal(redis_sync_command(r, argc, argv, NULL, &reply, NULL), SQ_OK);
     redis_reply_free(reply);
     redis_sync_close(r);
@@ -382,7 +383,7 @@ int main(void)
         TEST(test_wrong_password, setup_password),
         TEST(test_missing_password, setup_password),
         TEST(test_error_reply_is_passed_on, setup),
-        TEST(test_dropped, setup),
+        TEST(test_turned_away, setup),
         TEST(test_waits_for_a_server_that_is_not_there, setup),
         TEST(test_killed_server, setup),
         TEST(test_overdue_command_drops_the_link, setup),

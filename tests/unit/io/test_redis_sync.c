@@ -40,7 +40,7 @@ static void test_commands(void **state)
 
     (void)state;
     addr.db = 3;
-    assert_int_equal(redis_sync_open(&addr, 2000, &r, &e), SQ_OK);
+    assert_int_equal(redis_sync_open(&addr, NULL, 2000, &r, &e), SQ_OK);
     redis_reply_free(run(r, 3, (const char *[]){"SET", "k", "a\0b"}, (size_t[]){3, 1, 3}));
     reply = run(r, 2, (const char *[]){"GET", "k"}, NULL);
     assert_memory_equal(reply_str(reply, &len), "a\0b", 3);
@@ -60,7 +60,7 @@ static void test_error_reply(void **state)
     struct err_text e;
 
     (void)state;
-    assert_int_equal(redis_sync_open(&server.addr, 2000, &r, &e), SQ_OK);
+    assert_int_equal(redis_sync_open(&server.addr, NULL, 2000, &r, &e), SQ_OK);
     assert_int_equal(redis_sync_command(r, 2, (const char *[]){"INCR", "x y"}, NULL, &reply, &e),
                      SQ_OK);
     redis_reply_free(reply);
@@ -79,12 +79,12 @@ static void test_refused(void **state)
     struct err_text e;
 
     (void)state;
-    strcpy(addr.password, "wr0ng");
-    assert_int_equal(redis_sync_open(&addr, 2000, &r, &e), SQ_ERR_IO);
-    assert_non_null(strstr(e.text, "refused the credentials (WRONGPASS)"));
+    strcpy(addr.login.password, "wr0ng");
+    assert_int_equal(redis_sync_open(&addr, NULL, 2000, &r, &e), SQ_ERR_IO);
+    assert_non_null(strstr(e.text, "AUTH refused: WRONGPASS"));
     assert_null(strstr(e.text, "wr0ng"));
     memcpy(addr.path, "/nowhere", 9);
-    assert_int_equal(redis_sync_open(&addr, 2000, &r, &e), SQ_ERR_IO);
+    assert_int_equal(redis_sync_open(&addr, NULL, 2000, &r, &e), SQ_ERR_IO);
     assert_non_null(strstr(e.text, "cannot connect to Redis"));
     assert_null(r);
     redis_sync_close(NULL);

@@ -94,7 +94,7 @@ static void command(struct fixture *f, int argc, const char **argv, const size_t
     struct redisReply *reply;
     struct err_text e;
 
-    assert_int_equal(redis_sync_open(&f->server.addr, 5000, &r, &e), SQ_OK);
+    assert_int_equal(redis_sync_open(&f->server.addr, NULL, 5000, &r, &e), SQ_OK);
     assert_int_equal(redis_sync_command(r, argc, argv, lens, &reply, &e), SQ_OK);
     redis_reply_free(reply);
     redis_sync_close(r);

@@ -94,7 +94,7 @@ static inline int rig_group_setup(void **state)
 
     redis_server_start(&g->server, NULL);
     *state = g;
-    return redis_sync_open(&g->server.addr, 5000, &g->redis, &e) == SQ_OK ? 0 : -1;
+    return redis_sync_open(&g->server.addr, NULL, 5000, &g->redis, &e) == SQ_OK ? 0 : -1;
 }
 
 static inline int rig_group_teardown(void **state)

@@ -27,7 +27,7 @@ static inline bool redis_server_answers(const struct redis_server *s)
     struct redisReply *reply;
     bool ok;
 
-    if (redis_sync_open(&s->addr, 1000, &r, NULL) != SQ_OK)
+    if (redis_sync_open(&s->addr, NULL, 1000, &r, NULL) != SQ_OK)
         return false;
     ok = redis_sync_command(r, 1, (const char *[]){"PING"}, NULL, &reply, NULL) == SQ_OK;
     if (ok)
@@ -76,7 +76,7 @@ static inline void redis_server_start(struct redis_server *s, const char *passwo
     snprintf(s->addr.path, sizeof(s->addr.path), "%s/redis.sock", s->dir);
     s->password = password;
     if (password != NULL)
-        snprintf(s->addr.password, sizeof(s->addr.password), "%s", password);
+        snprintf(s->addr.login.password, sizeof(s->addr.login.password), "%s", password);
     redis_server_up(s);
 }
 
