@@ -23,13 +23,25 @@
 #define FILES_OWN 24
 #define FILES_PER_TRANSFER 4
 
-struct daemon {
-    struct loop *loop;
+#define PARTS_MAX 16
+
+/* One namespace: a configuration of its own, with all that follows from it. */
+struct part {
+    struct daemon *daemon;
+    const char *path;      /* NULL: defaults and SENDQ_* variables */
+    struct config *config; /* the one in use; the engine owns it */
+    char ns[80];
     struct log log;
     struct engine *engine;
     struct admin *admin;
-    struct config *config; /* the one in use; the engine owns it */
-    const char *path;
+    bool ready, drained;
+};
+
+struct daemon {
+    struct loop *loop;
+    struct log log;
+    struct part parts[PARTS_MAX];
+    unsigned count;
     struct notify notify;
     struct timer *status, *watchdog;
     struct after *log_flush;
@@ -39,8 +51,9 @@ struct daemon {
 static void print_usage(FILE *out)
 {
     fputs(
-        "usage: sendqd [--config FILE] [--check | --print-config | --reference | --version]\n"
-        "  -c, --config FILE    configuration (YAML); without it: defaults and SENDQ_* variables\n"
+        "usage: sendqd [--config FILE]... [--check | --print-config | --reference | --version]\n"
+        "  -c, --config FILE    configuration (YAML); without it: defaults and SENDQ_* variables;\n"
+        "                       several: as many namespaces in one process\n"
         "      --check          check the configuration and exit (0 = good)\n"
         "      --print-config   print the effective configuration, secrets masked, and exit\n"
         "      --reference      print every setting as Markdown and exit\n"
@@ -58,19 +71,34 @@ static void report_plain(bool fatal, const char *line, void *arg)
 
 static void report_log(bool fatal, const char *line, void *arg)
 {
-    struct daemon *d = arg;
+    struct part *p = arg;
 
-    log_line(&d->log, fatal ? LOG_LVL_ERROR : LOG_LVL_WARN, "config", "%s", line);
+    log_line(&p->log, fatal ? LOG_LVL_ERROR : LOG_LVL_WARN, "config", "%s", line);
 }
 
 /* --- systemd --- */
 
+/* Of all parts; the state is that of the one which is furthest behind. */
+static void add_status(const struct engine *e, struct engine_status *sum)
+{
+    struct engine_status s;
+
+    engine_get_status(e, &s);
+    if (sum->state == NULL || !s.ready)
+        sum->state = s.state;
+    sum->in_flight += s.in_flight;
+    sum->sent += s.sent;
+    sum->failed += s.failed;
+    sum->retried += s.retried;
+}
+
 static void on_status(void *arg)
 {
     struct daemon *d = arg;
-    struct engine_status s;
+    struct engine_status s = {0};
 
-    engine_get_status(d->engine, &s);
+    for (unsigned i = 0; i < d->count; i++)
+        add_status(d->parts[i].engine, &s);
     notify_status(&d->notify, "%s: %u in flight, %llu sent, %llu failed, %llu retried", s.state,
                   s.in_flight, (unsigned long long)s.sent, (unsigned long long)s.failed,
                   (unsigned long long)s.retried);
@@ -89,9 +117,14 @@ static void on_watchdog(void *arg)
 
 static void on_ready(void *arg)
 {
-    struct daemon *d = arg;
+    struct part *p = arg;
+    struct daemon *d = p->daemon;
 
-    log_line(&d->log, LOG_LVL_INFO, "ready", "namespace %s", d->config->ns);
+    log_line(&p->log, LOG_LVL_INFO, "ready", "namespace %s", p->ns);
+    p->ready = true;
+    for (unsigned i = 0; i < d->count; i++)
+        if (!d->parts[i].ready)
+            return;
     notify_ready(&d->notify);
     on_status(d);
 }
@@ -100,8 +133,13 @@ static void on_ready(void *arg)
 
 static void on_drained(void *arg)
 {
-    struct daemon *d = arg;
+    struct part *p = arg;
+    struct daemon *d = p->daemon;
 
+    p->drained = true;
+    for (unsigned i = 0; i < d->count; i++)
+        if (!d->parts[i].drained)
+            return;
     loop_stop(d->loop);
 }
 
@@ -113,19 +151,20 @@ static void on_stop(void *arg)
         return;
     d->stopping = true;
     notify_stopping(&d->notify);
-    engine_drain(d->engine);
+    for (unsigned i = 0; i < d->count; i++)
+        engine_drain(d->parts[i].engine);
 }
 
 /* What the stages were made with. The lease above all: beats follow the one of the start. */
-static void keep_fixed(struct daemon *d, struct config *fresh)
+static void keep_fixed(struct part *p, struct config *fresh)
 {
-    const struct config *old = d->config;
+    const struct config *old = p->config;
 
     if (!text_eq(fresh->ns, old->ns) || !config_same_redis(fresh, old) ||
         !text_eq(fresh->worker_name, old->worker_name) ||
         !text_eq(fresh->tls_ca_file, old->tls_ca_file) || fresh->log_json != old->log_json ||
         fresh->lease_ms != old->lease_ms || fresh->max_in_flight != old->max_in_flight)
-        log_line(&d->log, LOG_LVL_WARN, "reload",
+        log_line(&p->log, LOG_LVL_WARN, "reload",
                  "namespace, redis, worker, tls and log.format change only with a restart");
     fresh->lease_ms = old->lease_ms;
     fresh->max_in_flight = old->max_in_flight;
@@ -133,52 +172,60 @@ static void keep_fixed(struct daemon *d, struct config *fresh)
 
 /* A file that an editor has emptied and not yet written again is a valid configuration: taking it
  * would fail every message that waits. */
-static bool lost_all_senders(struct daemon *d, const struct config *fresh)
+static bool lost_all_senders(struct part *p, const struct config *fresh)
 {
-    if (fresh->sender_count > 0 || d->config->sender_count == 0)
+    if (fresh->sender_count > 0 || p->config->sender_count == 0)
         return false;
-    log_line(&d->log, LOG_LVL_ERROR, "reload", "no senders are left; stop the daemon instead");
+    log_line(&p->log, LOG_LVL_ERROR, "reload", "no senders are left; stop the daemon instead");
     return true;
 }
 
 /* A transfer that finds no descriptor fails, and such failures use up a message's attempts. */
-static void bound_in_flight(struct daemon *d, struct config *c)
+static void bound_in_flight(struct part *p, struct config *c)
 {
     struct rlimit files;
-    rlim_t room;
+    rlim_t own, room;
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
         return;
-    room = files.rlim_cur > FILES_OWN ? (files.rlim_cur - FILES_OWN) / FILES_PER_TRANSFER : 0;
+    own = (rlim_t)FILES_OWN * p->daemon->count;
+    room = files.rlim_cur > own ? (files.rlim_cur - own) / FILES_PER_TRANSFER : 0;
+    room /= p->daemon->count;
     if (room >= c->max_in_flight)
         return;
     c->max_in_flight = room > 0 ? (unsigned)room : 1;
-    log_line(&d->log, LOG_LVL_WARN, "limits",
+    log_line(&p->log, LOG_LVL_WARN, "limits",
              "%llu open files (RLIMIT_NOFILE) are enough for worker.in_flight %u only",
              (unsigned long long)files.rlim_cur, c->max_in_flight);
+}
+
+static void reload(struct part *p)
+{
+    struct config *fresh = config_load(p->path, report_log, p);
+
+    if (fresh == NULL || lost_all_senders(p, fresh)) {
+        log_line(&p->log, LOG_LVL_ERROR, "reload", "refused; the old configuration stays");
+        config_free(fresh);
+        return;
+    }
+    bound_in_flight(p, fresh);
+    keep_fixed(p, fresh);
+    p->log.level = fresh->log_level;
+    p->config = fresh;
+    engine_reload(p->engine, fresh);
+    admin_set_config(p->admin, fresh);
+    log_line(&p->log, LOG_LVL_INFO, "reload", "done: %u senders", fresh->sender_count);
 }
 
 static void on_reload(void *arg)
 {
     struct daemon *d = arg;
-    struct config *fresh;
 
     if (d->stopping)
         return;
     notify_reloading(&d->notify);
-    fresh = config_load(d->path, report_log, d);
-    if (fresh == NULL || lost_all_senders(d, fresh)) {
-        log_line(&d->log, LOG_LVL_ERROR, "reload", "refused; the old configuration stays");
-        config_free(fresh);
-    } else {
-        bound_in_flight(d, fresh);
-        keep_fixed(d, fresh);
-        d->log.level = fresh->log_level;
-        d->config = fresh;
-        engine_reload(d->engine, fresh);
-        admin_set_config(d->admin, fresh);
-        log_line(&d->log, LOG_LVL_INFO, "reload", "done: %u senders", fresh->sender_count);
-    }
+    for (unsigned i = 0; i < d->count; i++)
+        reload(&d->parts[i]);
     notify_ready(&d->notify);
 }
 
@@ -232,50 +279,116 @@ static void harden(void)
     }
 }
 
-static int run(struct daemon *d)
+/* Two workers of one namespace in one process would take each other's work for nothing. */
+static bool is_twice(const struct daemon *d, const struct part *p)
 {
+    for (const struct part *q = d->parts; q < p; q++) {
+        if (text_eq(q->config->ns, p->config->ns) && config_same_redis(q->config, p->config)) {
+            fprintf(stderr, "%s: namespace: %s has the same\n", p->path, q->path);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False: told why. */
+static bool load_parts(struct daemon *d)
+{
+    for (unsigned i = 0; i < d->count; i++) {
+        struct part *p = &d->parts[i];
+
+        p->daemon = d;
+        p->config = config_load(p->path, report_plain, NULL);
+        if (p->config == NULL || is_twice(d, p))
+            return false;
+    }
+    return true;
+}
+
+/* The log of all is the first one's; where there are others, each line tells the namespace. */
+static bool start_part(struct daemon *d, struct part *p)
+{
+    const struct config *c = p->config;
     struct redis_addr addr;
     struct err_text e = {0};
 
-    if (config_redis_addr(d->config, &addr, &e) != SQ_OK) {
-        fprintf(stderr, "%s: redis.url: %s\n", d->path != NULL ? d->path : "environment", e.text);
-        config_free(d->config);
-        return 1;
+    if (config_redis_addr(c, &addr, &e) != SQ_OK) {
+        fprintf(stderr, "%s: redis.url: %s\n", p->path != NULL ? p->path : "environment", e.text);
+        return false;
     }
+    log_init(&p->log, c->log_level, d->log.json);
+    p->log.via = &d->log;
+    snprintf(p->ns, sizeof(p->ns), "%s", c->ns); /* a reload may name another, which has to wait */
+    p->log.ns = d->count > 1 ? p->ns : NULL;
+    bound_in_flight(p, p->config);
+    log_line(&p->log, LOG_LVL_INFO, "started", "sendqd %s, %u senders", SENDQ_VERSION,
+             c->sender_count);
+    p->engine = engine_new(d->loop, &p->log, p->config, &addr, on_ready, on_drained, p);
+    p->admin = admin_new(d->loop, &p->log, p->engine);
+    admin_set_config(p->admin, c);
+    explicit_bzero(&addr, sizeof(addr));
+    return true;
+}
+
+static void end_part(struct part *p)
+{
+    if (p->engine != NULL)
+        engine_free(p->engine);
+    else
+        config_free(p->config);
+    admin_free(p->admin);
+    log_done(&p->log);
+}
+
+static bool start_parts(struct daemon *d)
+{
+    for (unsigned i = 0; i < d->count; i++)
+        if (!start_part(d, &d->parts[i]))
+            return false;
+    return true;
+}
+
+static int run(struct daemon *d)
+{
+    const struct config *first = d->parts[0].config;
+    bool started;
+
     harden();
     tune_malloc();
-    log_init(&d->log, d->config->log_level, d->config->log_json);
+    log_init(&d->log, first->log_level, first->log_json);
     notify_init(&d->notify);
-    bound_in_flight(d, d->config);
     d->loop = loop_new();
     d->log_flush = after_new(d->loop, on_log_flush, d);
     d->log.wake = on_log_line;
     d->log.wake_arg = d;
-    d->engine = engine_new(d->loop, &d->log, d->config, &addr, on_ready, on_drained, d);
-    d->admin = admin_new(d->loop, &d->log, d->engine);
     d->status = timer_new(d->loop, on_status, d);
     d->watchdog = timer_new(d->loop, on_watchdog, d);
-    if (d->notify.watchdog_us > 0)
-        on_watchdog(d);
-    loop_on_signal(d->loop, SIGTERM, on_stop, d);
-    loop_on_signal(d->loop, SIGINT, on_stop, d);
-    loop_on_signal(d->loop, SIGHUP, on_reload, d);
-    log_line(&d->log, LOG_LVL_INFO, "started", "sendqd %s, %u senders", SENDQ_VERSION,
-             d->config->sender_count);
-    admin_set_config(d->admin, d->config);
-    loop_run(d->loop);
-    log_line(&d->log, LOG_LVL_INFO, "stopped", "bye");
+    started = start_parts(d);
+    if (started) {
+        if (d->notify.watchdog_us > 0)
+            on_watchdog(d);
+        loop_on_signal(d->loop, SIGTERM, on_stop, d);
+        loop_on_signal(d->loop, SIGINT, on_stop, d);
+        loop_on_signal(d->loop, SIGHUP, on_reload, d);
+        loop_run(d->loop);
+        log_line(&d->log, LOG_LVL_INFO, "stopped", "bye");
+    }
     timer_free(d->status);
     timer_free(d->watchdog);
-    engine_free(d->engine);
-    admin_free(d->admin);
+    for (unsigned i = 0; i < d->count; i++)
+        end_part(&d->parts[i]);
     d->log.wake = NULL;
     after_free(d->log_flush);
     loop_free(d->loop);
     notify_done(&d->notify);
     log_done(&d->log);
-    explicit_bzero(&addr, sizeof(addr));
-    return 0;
+    return started ? 0 : 1;
+}
+
+static void forget_parts(struct daemon *d)
+{
+    for (unsigned i = 0; i < d->count; i++)
+        config_free(d->parts[i].config);
 }
 
 static int print_reference(void)
@@ -288,14 +401,16 @@ static int print_reference(void)
     return 0;
 }
 
-static int print_config(struct config *c)
+static int print_configs(struct daemon *d)
 {
-    struct buf out = {0};
+    for (unsigned i = 0; i < d->count; i++) {
+        struct buf out = {0};
 
-    config_print(c, &out);
-    fputs(buf_str(&out), stdout);
-    buf_free(&out);
-    config_free(c);
+        config_print(d->parts[i].config, &out);
+        printf("%s%s", i > 0 ? "---\n" : "", buf_str(&out));
+        buf_free(&out);
+    }
+    forget_parts(d);
     return 0;
 }
 
@@ -318,8 +433,10 @@ int main(int argc, char **argv)
 
     hold_standard_files();
     while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        if (opt == 'c')
-            d.path = optarg;
+        if (opt == 'c' && d.count == PARTS_MAX)
+            return fprintf(stderr, "sendqd: more than %d configurations\n", PARTS_MAX), 2;
+        else if (opt == 'c')
+            d.parts[d.count++].path = optarg;
         else if (opt == 'h')
             return print_usage(stdout), 0;
         else if (opt == '?')
@@ -333,12 +450,15 @@ int main(int argc, char **argv)
         return puts("sendqd " SENDQ_VERSION), 0;
     if (mode == OPT_REFERENCE)
         return print_reference();
-    d.config = config_load(d.path, report_plain, NULL);
-    if (d.config == NULL)
+    if (d.count == 0)
+        d.count = 1;
+    if (!load_parts(&d)) {
+        forget_parts(&d);
         return 1;
+    }
     if (mode == OPT_CHECK) {
-        config_free(d.config);
+        forget_parts(&d);
         return puts("configuration ok"), 0;
     }
-    return mode == OPT_PRINT ? print_config(d.config) : run(&d);
+    return mode == OPT_PRINT ? print_configs(&d) : run(&d);
 }

@@ -187,6 +187,7 @@ bool log_begin(struct log *l, enum log_level level, const char *event)
     }
     log_str(l, "level", level_names[level]);
     log_str(l, "event", event);
+    log_str(l, "ns", l->ns);
     return true;
 }
 
@@ -236,17 +237,19 @@ void log_int(struct log *l, const char *key, int64_t value)
 
 void log_end(struct log *l)
 {
+    struct log *to = l->via != NULL ? l->via : l;
+
     l->line.max = LINE_MAX_BYTES + TAIL_BYTES;
     buf_adds(&l->line, l->json ? "}\n" : "\n");
     l->line.max = LINE_MAX_BYTES;
-    if (l->gathered.len + l->line.len > KEPT_BYTES)
-        l->lost++;
+    if (to->gathered.len + l->line.len > KEPT_BYTES)
+        to->lost++;
     else
-        buf_add(&l->gathered, l->line.data, l->line.len);
-    if (!l->wake || l->current == LOG_LVL_ERROR || l->gathered.len >= GATHER_BYTES)
-        log_flush(l);
+        buf_add(&to->gathered, l->line.data, l->line.len);
+    if (!to->wake || l->current == LOG_LVL_ERROR || to->gathered.len >= GATHER_BYTES)
+        log_flush(to);
     else
-        l->wake(l->wake_arg);
+        to->wake(to->wake_arg);
 }
 
 void log_line(struct log *l, enum log_level level, const char *event, const char *fmt, ...)

@@ -22,6 +22,8 @@ struct log {
      * written at once, with all before them. NULL: every line is written at once. */
     void (*wake)(void *arg);
     void *wake_arg;
+    const char *ns;         /* stands in every line, if not NULL */
+    struct log *via;        /* lines are gathered and written by this one; NULL: by itself */
     enum log_level current; /* level of the line being built */
     struct buf gathered;
     int64_t lost; /* lines that found no room while the reader stood still */

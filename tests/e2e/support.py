@@ -137,6 +137,7 @@ class Daemon:
         self.config_path = self.directory / f"{self.name}.yaml"
         self.log_path = self.directory / f"{self.name}.log"
         self.env = env or {}
+        self.more_configs = []  # of further namespaces: paths
         self.process = None
         self.notify = None
         self.configure(config)
@@ -154,7 +155,8 @@ class Daemon:
         env = os.environ | sanitizer_env() | {"NOTIFY_SOCKET": self.notify.path} | self.env
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [str(BIN / "sendqd"), "--config", str(self.config_path)],
+                [str(BIN / "sendqd"), *(f"--config={path}" for path in
+                                        (self.config_path, *self.more_configs))],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
                 preexec_fn=end_with_parent)
         if "SENDQ_CRASH" not in self.env:
