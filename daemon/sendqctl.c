@@ -18,7 +18,7 @@
 static const struct ctl_noun *const nouns[] = {
     &ctl_push,     &ctl_validate, &ctl_message,    &ctl_status, &ctl_queue,  &ctl_rejected,
     &ctl_dead,     &ctl_worker,   &ctl_sender,     &ctl_stats,  &ctl_events, &ctl_leads,
-    &ctl_template, &ctl_top,      &ctl_completion, &ctl_bulk,
+    &ctl_template, &ctl_top,      &ctl_completion, &ctl_bulk,   &ctl_fsck,
 };
 
 #define NOUNS (sizeof(nouns) / sizeof(nouns[0]))

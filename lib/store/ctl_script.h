@@ -9,6 +9,7 @@ enum ctl_script {
     CTL_SCRIPT_PURGE,
     CTL_SCRIPT_LEADS,
     CTL_SCRIPT_BULK,
+    CTL_SCRIPT_FSCK,
 };
 
 /* Text for EVAL. KEYS and the first three ARGV are those of every script (common.lua). */

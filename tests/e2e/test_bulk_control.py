@@ -140,6 +140,35 @@ def test_strict_rate_holds_for_a_bulk(stand):
     check_over(stand, bulk_id)
 
 
+def test_concurrency_holds_for_a_bulk_longer_than_a_lease(stand):
+    """Places in use are counted anew once per lease: those of a bulk are among them."""
+    stand.sandbox.faults([{"times": 2, "action": {"kind": "hang"}}])
+    stand.start([stand.sender(limits={"concurrency": 2}, timeout="60s")], worker={"lease": "1s"})
+    put_leads(stand, people(20))
+    stand.push(job({"lead_ids": [f"lead-{n}" for n in range(20)]}, "TRANSACTIONAL"))
+    stand.sandbox.wait_requests(2, "sandbox")
+    for _ in range(3):  # each time it was counted anew
+        stand.redis.delete(stand.key("healed"))
+        wait_for(lambda: stand.redis.exists(stand.key("healed")), lambda: stand.logs())
+    assert stand.redis.hget(stand.key("bucket", "sender:mail"), "busy") == "2"
+    assert stand.sandbox.stats("sandbox")["requests"] == 2
+
+
+def test_a_cancelled_bulk_ends_although_its_worker_died(stand, ctl):
+    """The last of its recipients come back from a dead worker, and nobody records an outcome."""
+    stand.sandbox.faults([{"action": {"kind": "hang"}}])
+    doomed = stand.start(worker={"lease": "1s", "in_flight": 4})
+    put_leads(stand, people(20))
+    j = job({"lead_ids": [f"lead-{n}" for n in range(20)]}, "TRANSACTIONAL", reply_to="over")
+    stand.push(j)
+    stand.sandbox.wait_requests(4, "sandbox")
+    ctl.json("bulk", "cancel", j["id"])
+    doomed.kill()
+    stand.start(worker={"lease": "1s"})
+    assert stand.reply("over")["messages_cancelled"] == 20
+    check_over(stand, j["id"])
+
+
 def test_uncertain_fail_is_not_sent_twice(stand):
     stand.sandbox.faults([{"action": {"delay_ms": 100}}])
     config = stand.config(worker={"lease": "1s", "in_flight": 30}, redis={"timeout": "900ms"},

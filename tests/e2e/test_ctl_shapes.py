@@ -104,6 +104,7 @@ def test_every_verb_prints_what_is_documented(stand, tmp_path):
         ("template", "show"): ["t1"],
         ("template", "render"): ["t1", "l1"],
         ("top", ""): ["--once"],
+        ("fsck", ""): [],
         ("completion", "bash"): None,  # a script, not data
         ("completion", "zsh"): None,
     }

@@ -165,6 +165,7 @@ local function look(id)
   if not b or b.status == 'paused' then
     again = nil
   elseif not b.more or b.over then
+    b.dirty = b.dirty or b.queued == 0 -- so that bulks_write ends it, if nobody has
     again = not sweep(b) and now_us or nil
   elseif b.ready >= high then
     again = now_us + 5000000 -- claim asks sooner

@@ -190,8 +190,8 @@ local function retire(old)
   bury(old, true, false)
 end
 
--- Places in use are the leases there are, and so can be counted anew: a message that somebody
--- deleted, a bucket that came or went by a reload between claim and finish would keep its place for
+-- Places in use are the leases there are (of bulks: the places of slices that are not recorded), and
+-- so can be counted anew: a message that somebody deleted, a bucket that came or went by a reload between claim and finish would keep its place for
 -- ever. Once per lease time over all workers; of very many senders some each time, and nothing
 -- while more is in flight than can be counted quickly.
 local HEAL_SENDERS, HEAL_LEASES = 256, 20000
@@ -206,6 +206,18 @@ local function heal_bucket(name, busy)
   local sender = string.match(name, '^sender:(.*)')
   if sender then
     call('ZADD', P .. 'turn', 'XX', 'LT', int(now_us), sender)
+  end
+end
+
+-- Calls use(sender, n) for each slice of a bulk that a worker holds.
+local function each_slice(worker, use)
+  local refs = P .. 'refs:' .. worker
+  for _, field in ipairs(call('HKEYS', refs)) do
+    if string.find(field, '.', 1, true) then
+      local v = call('HMGET', refs, field, string.sub(field, 1, -2))
+      local _, n = string.gsub(v[1], '[12]', '')
+      use(string.match(v[2] or '', '^[^%z]*'), n)
+    end
   end
 end
 
@@ -229,16 +241,20 @@ local function heal()
     end
     return names[sender]
   end
+  local function use(sender, n)
+    for _, name in ipairs(sender ~= '' and names_of(sender) or {}) do
+      count[name] = count[name] + n
+    end
+  end
   for _, sender in ipairs(call('SRANDMEMBER', P .. 'senders', HEAL_SENDERS)) do
     names_of(sender)
   end
   for _, worker in ipairs(all) do
     for _, id in ipairs(call('SMEMBERS', P .. 'lease:' .. worker)) do
       local sender = tell('HGET', P .. 'message:' .. id, 'sender')
-      for _, name in ipairs(type(sender) == 'string' and names_of(sender) or {}) do
-        count[name] = count[name] + 1
-      end
+      use(type(sender) == 'string' and sender or '', 1)
     end
+    each_slice(worker, use)
   end
   for name, busy in pairs(count) do
     heal_bucket(name, busy)

@@ -88,8 +88,8 @@ local function bulk_end(b, rate, retention, reply_ms)
     'failed', int(b.failed), 'cancelled', int(b.cancelled))
 end
 
--- Writes what changed. A bulk whose last recipient became final is done: not without `retention`,
--- by those who end nothing.
+-- Writes what changed. A bulk whose last recipient became final is done. Those without `retention`
+-- end nothing: they leave that to expand.
 local function bulks_write(retention, reply_ms)
   for _, b in pairs(bulks) do
     if b and b.dirty then
@@ -109,6 +109,8 @@ local function bulks_write(retention, reply_ms)
       if retention and (b.status == 'done' or b.over) and b.queued == 0
         and call('HEXISTS', b.key, 'finished_at') == 0 then
         bulk_end(b, rate, retention, reply_ms)
+      elseif not retention and b.over and b.queued == 0 then
+        tell('ZADD', P .. 'expand', int(now_us), b.id) -- where it is ended
       end
     end
   end
