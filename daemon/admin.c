@@ -62,7 +62,6 @@ static void look(const struct admin *a, struct admin_view *ret)
         .overview = a->overview,
         .ns = a->ns,
         .worker = a->worker,
-        .now_us = loop_now_us(a->loop),
         .wall_ms = loop_wall_ms(a->loop),
         .started_ms = a->started_ms,
     };

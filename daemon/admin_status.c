@@ -29,20 +29,19 @@ static void print_worker(const struct admin_view *v, struct buf *b)
     json_close(b, '}');
 }
 
-/* The oldest first; the last is the minute that has not ended. */
-static void print_hour(const struct admin_view *v, struct buf *b)
+static void print_hour(const struct overview *o, struct buf *b)
 {
     json_key(b, "hour");
     json_open(b, '{');
     json_key(b, "sent");
     json_open(b, '[');
-    for (int ago = METRICS_MINUTES - 1; ago >= 0; ago--)
-        json_val_int(b, (int64_t)metrics_minute(v->metrics, v->now_us, ago).sent);
+    for (size_t i = 0; i < OVERVIEW_MINUTES; i++)
+        json_val_int(b, o->hour[i].sent);
     json_close(b, ']');
     json_key(b, "errors");
     json_open(b, '[');
-    for (int ago = METRICS_MINUTES - 1; ago >= 0; ago--)
-        json_val_int(b, (int64_t)metrics_minute(v->metrics, v->now_us, ago).errors);
+    for (size_t i = 0; i < OVERVIEW_MINUTES; i++)
+        json_val_int(b, o->hour[i].errors);
     json_close(b, ']');
     json_close(b, '}');
 }
@@ -171,8 +170,8 @@ void admin_print_status(const struct admin_view *v, struct buf *out)
     json_key_str(out, "namespace", v->ns);
     json_key_str(out, "at", at);
     print_worker(v, out);
-    print_hour(v, out);
     if (o != NULL) {
+        print_hour(o, out);
         print_queues(o, out);
         print_senders(o, out);
         print_workers(o, out);

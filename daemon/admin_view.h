@@ -9,7 +9,6 @@ struct admin_view {
     const struct metrics *metrics;
     const struct overview *overview; /* NULL: Redis has not told, or is away */
     const char *ns, *worker;
-    int64_t now_us;              /* monotonic */
     int64_t wall_ms, started_ms; /* Unix */
 };
 

@@ -155,10 +155,9 @@ static void on_transfer_warning(const char *text, void *arg)
 static void on_decided(const struct attempt *t, enum verdict_kind kind, void *arg)
 {
     struct engine *e = arg;
-    int64_t now = loop_now_us(e->loop);
 
     metrics_attempt(&e->metrics, t->sender != NULL ? t->sender->provider : NULL, kind,
-                    t->begun_us != 0 ? now - t->begun_us : -1, now);
+                    t->begun_us != 0 ? loop_now_us(e->loop) - t->begun_us : -1);
 }
 
 /* A retry or a freed place may be the next thing due. */

@@ -91,9 +91,10 @@ function sum(values) {
 
 function showHour(hour) {
     for (const kind of ["sent", "errors"]) {
-        chart("chart-" + kind, hour[kind]);
-        byId(kind + "-sum").textContent = number(sum(hour[kind]));
-        byId(kind + "-top").textContent = number(Math.max(...hour[kind]));
+        const values = hour?.[kind] ?? []; // none while Redis is away
+        chart("chart-" + kind, values);
+        byId(kind + "-sum").textContent = number(sum(values));
+        byId(kind + "-top").textContent = number(Math.max(0, ...values));
     }
 }
 

@@ -144,6 +144,16 @@ static void read_failures(struct overview *o, const struct redisReply *array)
     }
 }
 
+static void read_hour(struct overview *o, const struct redisReply *array)
+{
+    struct cursor c = {&o->arena, array, 0};
+
+    for (size_t i = 0; i < OVERVIEW_MINUTES; i++) {
+        o->hour[i].sent = next_int(&c);
+        o->hour[i].errors = next_int(&c);
+    }
+}
+
 static struct overview *read_all(const struct redisReply *r, const char *const *providers)
 {
     struct overview *o = mem_zalloc(sizeof(*o));
@@ -155,6 +165,7 @@ static struct overview *read_all(const struct redisReply *r, const char *const *
     read_workers(o, reply_at(r, 5));
     read_bulks(o, reply_at(r, 6));
     read_failures(o, reply_at(r, 7));
+    read_hour(o, reply_at(r, 8));
     return o;
 }
 

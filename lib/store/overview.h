@@ -11,6 +11,7 @@ enum {
     OVERVIEW_WORKERS = 100,
     OVERVIEW_BULKS = 20,
     OVERVIEW_FAILURES = 20,
+    OVERVIEW_MINUTES = 60,
 };
 
 struct overview_sender {
@@ -40,6 +41,11 @@ struct overview_day {
     int64_t sent, failed, cancelled;
 };
 
+/* Attempts that ended in one minute, by all workers. */
+struct overview_minute {
+    int64_t sent, errors;
+};
+
 struct overview {
     int64_t at_ms; /* Redis' clock */
     int64_t jobs_high, jobs, jobs_low, taken, ready, leased, delayed, dead, rejected;
@@ -47,8 +53,9 @@ struct overview {
     struct overview_day *days;
     struct overview_sender *senders; /* sorted by id */
     struct overview_worker *workers;
-    struct overview_bulk *bulks;       /* the newest first */
-    struct overview_failure *failures; /* the newest first */
+    struct overview_bulk *bulks;                   /* the newest first */
+    struct overview_failure *failures;             /* the newest first */
+    struct overview_minute hour[OVERVIEW_MINUTES]; /* the oldest first; the last has not ended */
     size_t day_count, sender_count, worker_count, bulk_count, failure_count;
     struct arena arena; /* holds all of it */
 };

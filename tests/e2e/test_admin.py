@@ -1,4 +1,5 @@
 """The admin pages: health, metrics, status; what bad clients cannot do."""
+import calendar
 import os
 import pathlib
 import shutil
@@ -110,6 +111,8 @@ def test_metrics_equal_the_truth_after_a_kill_loop(persistent):
     admin = Admin(daemon)
     wait_for(lambda: day_messages(admin.metrics()) == truth,
              lambda: f"{truth}: {day_messages(admin.metrics())}")
+    hour = admin.status()["hour"]
+    assert sum(hour["sent"]) == truth["sent"] and sum(hour["errors"]) == truth["failed"]
     # What this process counted of itself: every attempt since its start, each in one bucket.
     seen = stand.sandbox.stats("sandbox")["requests"]
     counted = admin.metrics()['sendq_provider_latency_seconds_count{provider="sandbox"}']
@@ -161,8 +164,45 @@ def test_status_equals_the_keys(stand):
     assert len(status["hour"]["sent"]) == len(status["hour"]["errors"]) == 60
 
 
+def test_the_hour_is_of_all_workers(stand):
+    """Each worker's page has what both did, and keeps it when one is killed."""
+    def sent(count):
+        return lambda s: s.get("today", {}).get("sent") == count
+
+    stand.sandbox.faults([
+        {"match": {"recipient": "bad@*"}, "action": {"status": 400}},
+        {"match": {"recipient": "again@*"}, "times": 2, "action": {"status": 503}},
+        {"action": {"delay_ms": 5}}])
+    workers = [started(stand, [stand.sender(retry={"base": "5ms"})], worker={"in_flight": 4})
+               for _ in range(2)]
+    stand.wait_final(stand.push(*[envelope() for _ in range(200)],
+                                envelope(body("again@example.com")),
+                                *[envelope(body("bad@example.com")) for _ in range(3)]))
+    for daemon, _ in workers:
+        assert daemon.log_lines("event=attempt", "result=sent"), "each has a share"
+    for _, admin in workers:
+        status = admin.wait_status(sent(201), "the numbers come")
+        assert sum(status["hour"]["sent"]) == 201
+        assert sum(status["hour"]["errors"]) == 3 + 2
+    workers[0][0].kill()
+    stand.wait_final(stand.push(envelope()))
+    status = workers[1][1].wait_status(sent(202), "the number comes")
+    assert sum(status["hour"]["sent"]) == 202
+
+
+def test_the_hour_has_its_minutes_in_order(stand):
+    _, admin = started(stand)
+    now = stand.redis.time()[0] // 60
+    for minute in range(now - 70, now + 1):
+        stand.redis.hset(stand.key("minutes", str(minute // 60)), f"{minute % 60}:sent", minute)
+    status = admin.wait_status(lambda s: "hour" in s and now in s["hour"]["sent"], "it is read")
+    last = calendar.timegm(time.strptime(status["at"][:16], "%Y-%m-%dT%H:%M")) // 60
+    assert status["hour"]["sent"] == [m if m <= now else 0 for m in range(last - 59, last + 1)]
+
+
 def test_a_key_of_another_type_breaks_no_page(stand):
     _, admin = started(stand)
+    stand.redis.set(stand.key("minutes", str(stand.redis.time()[0] // 3600)), "x")
     stand.redis.set(stand.key("bulks"), "x")
     stand.redis.set(stand.key("worker_names") + "x", "x")
     stand.redis.hset(stand.key("bulk", "b"), "status", "done")

@@ -68,6 +68,28 @@ def test_the_page_shows_the_keys(stand, browser):
     assert "owned" not in browser.value("document.title")
 
 
+def test_two_workers_show_the_same(stand, browser):
+    """The charts' sums are the day's counters, whichever worker is asked."""
+    stand.sandbox.faults([{"match": {"recipient": "bad@*"}, "action": {"status": 400}},
+                          {"action": {"delay_ms": 5}}])
+    workers = [stand.start(admin={"listen": "127.0.0.1:0"}, worker={"in_flight": 4})
+               for _ in range(2)]
+    stand.wait_final(stand.push(*[envelope() for _ in range(200)],
+                                *[envelope(body("bad@example.com")) for _ in range(4)]))
+    for daemon in workers:
+        assert daemon.log_lines("event=attempt", "result=sent"), "each has a share"
+    day, = stand.redis.keys(stand.key("stats", "*"))
+    counted = stand.redis.hgetall(day)
+    for daemon in workers:
+        browser.open(address(Admin(daemon)))
+        browser.wait("['sent', 'errors'].map(k => document.getElementById(k + '-sum').textContent)"
+                     ".join() === '200,4'")
+        shown = tiles(browser)
+        assert shown["sent today"] == counted["provider:sandbox:sent"] == "200"
+        assert shown["failed today"] == counted["provider:sandbox:failed"] == "4"
+        assert len(browser.cells("workers")) == 1 + 2
+
+
 def test_it_refreshes_itself(stand, browser):
     daemon = stand.start(admin={"listen": "127.0.0.1:0"})
     admin = Admin(daemon)

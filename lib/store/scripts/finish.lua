@@ -29,12 +29,21 @@ local retention, reply_ms, stats_ms = ARGV[4], ARGV[5], ARGV[6]
 local timeline_max, keep_content = ARGV[7], ARGV[8] == '1'
 local recorded, stale = 0, 0
 local stats, gone, unleased, senders, refunds = {}, {}, {}, {}, {}
+local minute = { sent = 0, errors = 0 } -- attempts, for the status page's hour
 local day = P .. 'stats:' .. string.sub(now_iso, 1, 10)
 call('HLEN', day)
 
 -- `what`: "<provider> <channel> <sent or failed> <sender>", each of which has a counter.
 local function tally(what, n)
   stats[what] = (stats[what] or 0) + n
+end
+
+local function count_attempt(kind)
+  if kind == 's' then
+    minute.sent = minute.sent + 1
+  elseif string.find(kind, '[frnb]') then -- waiting for a limit is no error
+    minute.errors = minute.errors + 1
+  end
 end
 
 local function timeline(kind, id, o)
@@ -262,6 +271,7 @@ for _ = 1, tonumber(ARGV[9]) do
   local mine = m[2] == ARGV[i + 2]
   if mine and (m[1] == 'sending' or (o.kind == 's' and (m[1] == 'queued' or m[1] == 'scheduled')))
   then
+    count_attempt(o.kind)
     record(o, m, i + 13, fields)
     judge_sender(o, string.match(flags, '[+-]') or '')
     recorded = recorded + 1
@@ -382,6 +392,7 @@ local function recipient(i, slice, b, sender, sum)
   end
   local flags = kind ~= 's' and ARGV[i + (final and 5 or 3)] or '+'
   if good then
+    count_attempt(kind)
     judge_sender({ sender = sender, text = ARGV[i + (final and 6 or 5)] },
       string.match(flags, '[+-]') or '')
   end
@@ -456,5 +467,11 @@ for what, n in pairs(stats) do
 end
 if first_count then
   call('PEXPIRE', day, stats_ms)
+end
+local hour = P .. 'minutes:' .. int(math.floor(now / 3600000))
+for word, n in pairs(minute) do
+  if n > 0 and tell('HINCRBY', hour, math.floor(now / 60000) % 60 .. ':' .. word, n) == n then
+    call('PEXPIRE', hour, 2 * 3600000)
+  end
 end
 return { 'ok', recorded, stale, int(next_due()) }

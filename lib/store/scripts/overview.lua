@@ -1,8 +1,8 @@
 -- overview: what the admin pages show of the whole namespace, at one moment. Only reads, and only
 -- so much of each kind as it is told to: the cost does not grow with what waits.
 -- ARGV: 4 the most senders, 5 workers, 6 bulks, 7 failures; then names of providers.
--- Returns {'ok', now_us, numbers, today, senders, workers, bulks, failures}, each a flat array whose
--- order overview.c knows. What has another type than ours counts as absent.
+-- Returns {'ok', now_us, numbers, today, senders, workers, bulks, failures, hour}, each a flat array
+-- whose order overview.c knows. What has another type than ours counts as absent.
 local function number(...)
   local n = tell(...)
   return type(n) == 'number' and n or 0
@@ -70,9 +70,16 @@ for _, id in ipairs(newest('dead', tonumber(ARGV[7]))) do
     'error_message')
 end
 
+-- The last 60 minutes, the oldest first; the last has not ended. finish counts them.
+local hour = {}
+for minute = math.floor(now / 60000) - 59, math.floor(now / 60000) do
+  local nth = minute % 60
+  add(hour, 'minutes:' .. int(math.floor(minute / 60)), nth .. ':sent', nth .. ':errors')
+end
+
 local numbers = {
   number('LLEN', P .. 'jobs:high'), number('LLEN', P .. 'jobs'), number('LLEN', P .. 'jobs:low'),
   taken, ready, leased, number('ZCARD', P .. 'delayed'), number('ZCARD', P .. 'dead'),
   number('XLEN', P .. 'rejected'), number('SCARD', P .. 'senders'),
 }
-return { 'ok', now_us, numbers, today, senders, workers, bulks, failures }
+return { 'ok', now_us, numbers, today, senders, workers, bulks, failures, hour }

@@ -1,4 +1,4 @@
-/* The process's counters: each attempt counted once, histograms by their bounds, an hour's ring. */
+/* The process's counters: each attempt counted once, histograms by their bounds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,8 +6,6 @@
 #include <cmocka.h>
 
 #include "metrics.h"
-
-#define MINUTE INT64_C(60000000)
 
 static void test_an_attempt_counts_once(void **state)
 {
@@ -18,9 +16,9 @@ static void test_an_attempt_counts_once(void **state)
     (void)state;
     while (provider_at(i) != p)
         i++;
-    metrics_attempt(&m, p, VERDICT_SENT, 7000, MINUTE);
-    metrics_attempt(&m, p, VERDICT_RETRY, 30000, MINUTE);
-    metrics_attempt(&m, p, VERDICT_FAILED, -1, MINUTE); /* refused before it began */
+    metrics_attempt(&m, p, VERDICT_SENT, 7000);
+    metrics_attempt(&m, p, VERDICT_RETRY, 30000);
+    metrics_attempt(&m, p, VERDICT_FAILED, -1); /* refused before it began */
     assert_int_equal(m.attempts[i][VERDICT_SENT], 1);
     assert_int_equal(m.attempts[i][VERDICT_RETRY], 1);
     assert_int_equal(m.attempts[i][VERDICT_FAILED], 1);
@@ -33,7 +31,7 @@ static void test_without_a_provider(void **state)
     struct metrics m = {0};
 
     (void)state;
-    metrics_attempt(&m, NULL, VERDICT_FAILED, 1000, MINUTE);
+    metrics_attempt(&m, NULL, VERDICT_FAILED, 1000);
     assert_int_equal(m.attempts[METRICS_PROVIDERS][VERDICT_FAILED], 1);
     for (unsigned i = 0; i < METRICS_PROVIDERS; i++)
         assert_int_equal(m.latency[i].total, 0);
@@ -57,42 +55,12 @@ static void test_bounds_are_inclusive(void **state)
         assert_true(metrics_bounds_us[i] > metrics_bounds_us[i - 1]);
 }
 
-static void test_the_hour_forgets(void **state)
-{
-    const struct provider *p = provider_at(0);
-    struct metrics m = {0};
-    int64_t now = 100 * MINUTE;
-
-    (void)state;
-    metrics_attempt(&m, p, VERDICT_SENT, 1, now);
-    metrics_attempt(&m, p, VERDICT_BROKEN, 1, now + MINUTE);
-    metrics_attempt(&m, p, VERDICT_THROTTLED, 1, now + MINUTE); /* waiting is no error */
-    now += MINUTE;
-    assert_int_equal(metrics_minute(&m, now, 0).errors, 1);
-    assert_int_equal(metrics_minute(&m, now, 0).sent, 0);
-    assert_int_equal(metrics_minute(&m, now, 1).sent, 1);
-    assert_int_equal(metrics_minute(&m, now + 58 * MINUTE, 59).sent, 1);
-    assert_int_equal(metrics_minute(&m, now + 59 * MINUTE, 0).sent, 0); /* the same place */
-    metrics_attempt(&m, p, VERDICT_SENT, 1, now + 59 * MINUTE);
-    assert_int_equal(metrics_minute(&m, now + 59 * MINUTE, 0).sent, 1);
-}
-
-static void test_a_young_clock(void **state)
-{
-    struct metrics m = {0};
-
-    (void)state;
-    metrics_attempt(&m, provider_at(0), VERDICT_SENT, 1, 5); /* just booted */
-    assert_int_equal(metrics_minute(&m, 5, 0).sent, 1);
-    assert_int_equal(metrics_minute(&m, 5, 59).sent, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_an_attempt_counts_once), cmocka_unit_test(test_without_a_provider),
-        cmocka_unit_test(test_bounds_are_inclusive),   cmocka_unit_test(test_the_hour_forgets),
-        cmocka_unit_test(test_a_young_clock),
+        cmocka_unit_test(test_an_attempt_counts_once),
+        cmocka_unit_test(test_without_a_provider),
+        cmocka_unit_test(test_bounds_are_inclusive),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
