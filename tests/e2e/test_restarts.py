@@ -4,6 +4,7 @@ import pathlib
 import signal
 import time
 
+import pytest
 from invariants import check_all
 from support import envelope, wait_for
 
@@ -94,10 +95,33 @@ def test_a_reload_gives_and_takes_no_token(stand):
     assert all(b - a >= 1000000 for a, b in zip(times, times[51:]))
 
 
+@pytest.mark.parametrize("source", ["file", "credential"])
+def test_a_credential_is_rotated_by_a_reload(stand, source):
+    """Files are read anew, those of systemd too (where it renews them); what was refused goes on."""
+    secret = stand.directory / "api_key"
+    secret.write_text("SG.old\n")
+    reference = f"file:{secret}" if source == "file" else "credential:api_key"
+    daemon = stand.daemon(stand.config([stand.sender("grid", dialect="sendgrid",
+                                                     credentials={"api_key": reference})]),
+                          {"CREDENTIALS_DIRECTORY": str(stand.directory)}).start()
+    stand.sandbox.faults([{"times": 1, "action": {"status": 401}}])
+    ids = stand.push(*[envelope() for _ in range(3)])
+    wait_for(lambda: stand.redis.hget(stand.key("sender", "grid"), "state") == "broken", "broken")
+    secret.write_text("SG.new\n")
+    seen = len(stand.sandbox.requests("sendgrid"))
+    reload(daemon)
+    stand.wait_final(ids)
+    check_all(stand, ids)
+    keys = [x["headers"]["authorization"] for x in stand.sandbox.requests("sendgrid")]
+    assert set(keys[:seen]) == {"Bearer SG.old"} and set(keys[seen:]) == {"Bearer SG.new"}
+
+
 def test_a_hung_loop_is_seen(stand):
     """The watchdog is fed from the loop alone: while it hangs, systemd hears nothing."""
     daemon = stand.daemon(stand.config(), {"WATCHDOG_USEC": "200000"}).start()
     wait_for(lambda: daemon.notify.count("WATCHDOG=1") >= 3, "it is fed")
+    # It has one thread: stopped as a whole, it is as good as hung in its loop.
+    assert len(list(pathlib.Path(f"/proc/{daemon.pid}/task").iterdir())) == 1
     daemon.signal(signal.SIGSTOP)
     wait_for(lambda: "(stopped)" in pathlib.Path(f"/proc/{daemon.pid}/status").read_text(), "stop")
     fed = daemon.notify.count("WATCHDOG=1")
