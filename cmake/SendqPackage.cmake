@@ -1,11 +1,17 @@
 # A Debian package by CPack: configure with -DSENDQ_PACKAGE=ON and the prefix /usr (./run package
 # does). It holds what `cmake --install` lays down, and what only a package needs.
 option(SENDQ_PACKAGE "Install what a Debian package needs: configuration, copyright, changelog" OFF)
-set(SENDQ_MAINTAINER "sendq <sendq@users.noreply.github.com>" CACHE STRING "Of the package")
+# Who builds it: -DSENDQ_MAINTAINER, or DEBFULLNAME and DEBEMAIL as for Debian's own tools.
+set(SENDQ_MAINTAINER "" CACHE STRING "Of the package: Name <address>")
 if(NOT SENDQ_PACKAGE)
     return()
 endif()
 
+if(SENDQ_MAINTAINER STREQUAL "" AND DEFINED ENV{DEBEMAIL})
+    set(SENDQ_MAINTAINER "$ENV{DEBFULLNAME} <$ENV{DEBEMAIL}>")
+elseif(SENDQ_MAINTAINER STREQUAL "")
+    set(SENDQ_MAINTAINER "sendq <sendq@users.noreply.github.com>")
+endif()
 set(packaging ${CMAKE_BINARY_DIR}/packaging)
 file(STRINGS ${CMAKE_SOURCE_DIR}/LICENSE COPYRIGHT REGEX "^Copyright")
 string(REGEX REPLACE "^Copyright (\\(c\\) )?" "" COPYRIGHT "${COPYRIGHT}")
