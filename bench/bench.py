@@ -6,6 +6,7 @@
   bulk    one bulk to N leads by filter: rate, memory of sendqd, bytes and CPU of Redis per recipient
   filter  leads that a filter is asked about per second, without reading them
   limits  cost per message of 10 senders, alone and beside 9,990 that have work and are over their cap
+  memory  Redis' bytes per job in its list, per message that waits, and per message that was sent
   formats CPU of parsing, checking and answering a 600-byte job of each format, in process
 
 sendqd and floor_curl run on CPU 0, nginx, Redis and this program on CPU 1. Machines get faster and
@@ -413,6 +414,27 @@ def waiting_bytes(bench, options):
     return bytes_each
 
 
+def scenario_memory(bench, options):
+    """As Redis comes, and with small hashes packed as docs/redis.md asks for."""
+    bench.start(bench.rig.nginx(cpu=SERVER_CPU).url)
+    result = {"job_bytes": BODY_BYTES}
+    for value, suffix in ((64, ""), (1024, "_packed")):
+        bench.redis.config_set("hash-max-listpack-value", value)
+        bench.redis.hset(f"{NS}:sender:bench-mail", "state", "paused")
+        empty, sent = used_memory(bench), bench.final_counts()[0]
+        bench.stage(options.n)
+        result["raw" + suffix] = round((used_memory(bench) - empty) / options.n)
+        bench.redis.rename(f"{NS}:staged", f"{NS}:jobs")
+        wait_until(lambda: bench.redis.llen(f"{NS}:ready:bench-mail:2") == options.n,
+                   "all to wait", 60 + options.n / 200)
+        result["waiting" + suffix] = round((used_memory(bench) - empty) / options.n)
+        bench.rig.sendqctl("sender", "resume", "bench-mail")
+        wait_until(lambda: bench.final_counts()[0] == sent + options.n, "all to be sent",
+                   60 + options.n / 200)
+        result["sent" + suffix] = round((used_memory(bench) - empty) / options.n)
+    return result
+
+
 def scenario_bulk(bench, options):
     sink = bench.rig.nginx(cpu=SERVER_CPU)
     store_leads(bench, options.leads)
@@ -458,7 +480,7 @@ def scenario_filter(bench, options):
 
 SCENARIOS = {"single": scenario_single, "queue": scenario_queue, "idle": scenario_idle,
              "formats": scenario_formats, "limits": scenario_limits,
-             "bulk": scenario_bulk, "filter": scenario_filter}
+             "memory": scenario_memory, "bulk": scenario_bulk, "filter": scenario_filter}
 
 
 def parse_options(arguments):
