@@ -11,7 +11,8 @@ BUILD = BIN.parent
 FILES = ["sbin/sendqd", "bin/sendqctl", "lib/systemd/system/sendqd.service",
          "lib/systemd/system/sendqd@.service", "lib/sysusers.d/sendq.conf",
          "lib/tmpfiles.d/sendq.conf", "share/bash-completion/completions/sendqctl",
-         "share/zsh/vendor-completions/_sendqctl", "share/doc/sendq/examples/sendqd.yaml"]
+         "share/zsh/vendor-completions/_sendqctl", "share/doc/sendq/examples/sendqd.yaml",
+         "share/doc/sendq/README.md", "share/doc/sendq/docs/settings.md"]
 MAN = ["share/man/man8/sendqd.8.gz", "share/man/man1/sendqctl.1.gz",
        "share/man/man5/sendqd.yaml.5.gz"]
 UNITS = ["sendqd.service", "sendqd@.service"]
