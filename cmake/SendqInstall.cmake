@@ -8,7 +8,9 @@ if(SENDQ_NOTIFY_RELOAD)
 else()
     string(CONCAT UNIT_TYPE "# From systemd 253 on, Type=notify-reload (and no ExecReload) makes "
         "\"systemctl reload\"\n# wait until the new configuration is in force: build with "
-        "-DSENDQ_NOTIFY_RELOAD=ON.\nType=notify\nExecReload=kill -HUP $MAINPID")
+        "-DSENDQ_NOTIFY_RELOAD=ON.\n"
+        "# The shell's own kill: the program is in a package that a small Debian lacks.\n"
+        "Type=notify\nExecReload=/bin/sh -c 'kill -HUP $MAINPID'")
 endif()
 set(SENDQD ${CMAKE_INSTALL_FULL_SBINDIR}/sendqd)
 set(units ${CMAKE_BINARY_DIR}/systemd)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs build/package/sendq_*.deb in a clean Debian of its own, as apt does, runs the demo there
-# with the installed programs as the installed account, and purges it again. Needs root and some
-# minutes: debootstrap gets a whole Debian. Says why, and succeeds, where that is not permitted.
+# Installs build/package/sendq_*.deb in a clean Debian of its own, as apt does; runs the demo there
+# with the installed programs as the installed account; boots it, where systemd-nspawn can, to run
+# the service under a real systemd (package_booted.py); purges the package again. Needs root and
+# some minutes: debootstrap gets a whole Debian. Says why, and succeeds, where it is not permitted.
 # shellcheck disable=SC2016 # what is quoted is for the shell in there
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -45,6 +46,11 @@ check() {
     echo "ok    $what"
 }
 
+mount_in() {
+    mount --bind /dev "$root/dev"
+    mount -t proc proc "$root/proc"
+}
+
 make_root() {
     local codename
     codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
@@ -54,8 +60,7 @@ make_root() {
         tail -n 5 "$root.log" >&2
         skip "debootstrap could not make one"
     }
-    mount --bind /dev "$root/dev"
-    mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
+    mount_in
     cp /etc/resolv.conf "$root/etc/resolv.conf"
     # Nothing is started by an installation: there is no init in here.
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
@@ -94,6 +99,50 @@ run_demo() {
     tail -n 1 "$root/.log"
 }
 
+# The service, as systemd runs it; the machine in there ends with the test.
+run_service() {
+    local units=$root/etc/systemd/system
+    step "the service, under a systemd of its own"
+    if ! command -v systemd-nspawn >/dev/null; then
+        echo "skipped: systemd-nspawn is not installed (systemd-container)"
+        return
+    fi
+    quiet inside apt-get -y -qq --no-install-recommends install systemd-sysv dbus
+    sed -i 's|^# *unixsocket /|unixsocket /|; s|^# *unixsocketperm .*|unixsocketperm 770|' \
+        "$root/etc/redis/redis.conf"
+    cp tools/package_booted.py "$root/srv/sendq/"
+    cat >"$units/sendq-sandbox.service" <<'UNIT'
+[Service]
+ExecStart=/srv/sendq/build/release/bin/sendq-sandbox --quiet --listen 127.0.0.1:8081
+UNIT
+    cat >"$units/sendq-test.service" <<'UNIT'
+[Unit]
+Wants=redis-server.service sendq-sandbox.service
+After=redis-server.service sendq-sandbox.service
+SuccessAction=exit
+FailureAction=exit
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/python3 /srv/sendq/package_booted.py
+StandardOutput=file:/srv/sendq/result
+StandardError=inherit
+TimeoutStartSec=300
+UNIT
+    umount "$root/dev" "$root/proc"
+    timeout --kill-after=10 400 systemd-nspawn --quiet --register=no --keep-unit --private-network \
+        --directory="$root" --boot systemd.unit=sendq-test.service \
+        >"$root.log" 2>&1 </dev/null || true
+    mount_in
+    if [ ! -e "$root/srv/sendq/result" ]; then
+        tail -n 3 "$root.log"
+        echo "skipped: a systemd does not boot here"
+        return
+    fi
+    cat "$root/srv/sendq/result"
+    grep -q "was sent once" "$root/srv/sendq/result" || fail "the service under systemd"
+    rm -r "$units"/sendq* "$root/etc/sendq/eu.yaml" "$root/etc/sendq/credentials/"*
+}
+
 upgrade_and_purge() {
     step "installed again, and purged"
     echo "# mine" >>"$root/etc/sendq/sendqd.yaml"
@@ -113,17 +162,18 @@ main() {
     deb=$(find build/package -maxdepth 1 -name 'sendq_*.deb' | sort | tail -n 1)
     [ -n "$deb" ] || fail "no package: ./run package makes it"
     if [ "${1:-}" != --private ]; then
-        unshare --mount --pid --fork true 2>/dev/null || skip "namespaces are not permitted"
+        unshare --mount --pid --mount-proc --fork true 2>/dev/null || skip "namespaces are not permitted"
         root=$(mktemp -d /tmp/sendq-root.XXXXXX)
         # Mounts and processes of the clean Debian end with this one.
         trap 'rm -rf --one-file-system "$root" "$root.log"' EXIT
-        unshare --mount --pid --fork --kill-child tools/package_test.sh --private "$root"
+        unshare --mount --pid --mount-proc --fork --kill-child tools/package_test.sh --private "$root"
         return
     fi
     root=$2
     make_root
     install_package
     run_demo
+    run_service
     upgrade_and_purge
     echo "package test: all is well"
 }
