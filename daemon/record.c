@@ -15,6 +15,7 @@
 
 #define RETRY_US 200000
 #define BATCH_MAX 256
+#define MESSAGE_COST 4 /* of recording one, where a bulk's recipient is 1 */
 
 /* What was decided for one attempt, kept until Redis has it. */
 struct entry {
@@ -336,14 +337,16 @@ static void flush(void *arg)
 {
     struct record_stage *r = arg;
     struct store_finish *items = r->items;
-    unsigned n = 0;
+    unsigned n = 0, cost = 0;
 
     if (r->busy || r->waiting_count == 0 || !store_is_up(r->store))
         return;
-    while (n < r->batch && !list_is_empty(&r->waiting)) {
+    while (n < BATCH_MAX && cost < r->batch * MESSAGE_COST && !list_is_empty(&r->waiting)) {
         struct list *node = list_pop(&r->waiting);
+        struct entry *e = LIST_ENTRY(node, struct entry, node);
 
-        fill(LIST_ENTRY(node, struct entry, node), &items[n++]);
+        cost += e->attempt->bulk != NULL ? 1 : MESSAGE_COST;
+        fill(e, &items[n++]);
         list_add_tail(&r->flying, node);
     }
     r->waiting_count -= n;

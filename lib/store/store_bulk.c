@@ -26,7 +26,27 @@ static void deliver_expand(struct store *s, struct store_call *call, enum store_
     cb(st, &w, call->arg);
 }
 
-static void add_page(struct store *s, const struct store_page *p)
+/* Positive, and of 19 digits, whatever the number: the script tells sets by the last ones. */
+static void add_mark(struct store *s, uint64_t mark)
+{
+    args_int(s, (int64_t)(mark >> 2 | (uint64_t)1 << 62));
+}
+
+/* References of one element: their leads as they will stand there. */
+static void add_chunk(struct store *s, const struct store_page *p, size_t first, size_t n)
+{
+    struct buf leads = {0};
+
+    for (size_t i = first; i < first + n; i++)
+        buf_add(&leads, p->leads[i], strlen(p->leads[i]) + 1);
+    args_int(s, (int64_t)n);
+    args_strn(s, arena_strndup(&s->args.numbers, buf_str(&leads), leads.len), leads.len);
+    for (size_t i = first; i < first + n; i++)
+        add_mark(s, p->marks[i]);
+    buf_free(&leads);
+}
+
+static void add_page(struct store *s, unsigned chunk, const struct store_page *p)
 {
     args_str(s, p->bulk);
     args_str(s, p->cursor);
@@ -35,10 +55,8 @@ static void add_page(struct store *s, const struct store_page *p)
     args_int(s, p->looked_at);
     args_str(s, p->why);
     args_int(s, (int64_t)p->count);
-    for (size_t i = 0; i < p->count; i++) {
-        args_int(s, (int64_t)p->marks[i]);
-        args_str(s, p->leads[i]);
-    }
+    for (size_t i = 0; i < p->count; i += chunk)
+        add_chunk(s, p, i, p->count - i < chunk ? p->count - i : chunk);
 }
 
 enum sq_err store_expand(struct store *s, unsigned ready, unsigned chunk,
@@ -50,7 +68,7 @@ enum sq_err store_expand(struct store *s, unsigned ready, unsigned chunk,
     args_int(s, s->settings.retention_ms);
     args_int(s, s->settings.reply_ms);
     if (page != NULL)
-        add_page(s, page);
+        add_page(s, chunk, page);
     else
         args_str(s, "");
     return args_send(s, SCRIPT_EXPAND, deliver_expand, CB(cb), arg);

@@ -333,12 +333,12 @@ local function quota(list)
   return text
 end
 
--- Counts a message for the day, without its tokens.
-local function count_use(list, u)
+-- Counts a message of u units (or several, of u together) for the day, without its tokens.
+local function count_use(list, u, several)
   for _, b in ipairs(list) do
-    local n = b.day_units and u or 1
+    local n = b.day_units and u or several or 1
     b.used, b.dirty = b.used + n, true
-    b.sends = b.sends and b.sends + 1
+    b.sends = b.sends and b.sends + (several or 1)
     if b.ring then
       b.ring[slot_of(now)] = (b.ring[slot_of(now)] or 0) + n
     end
@@ -354,9 +354,9 @@ local function spend(list, at, u)
   count_use(list, u)
 end
 
-local function occupy(list)
+local function occupy(list, n)
   for _, b in ipairs(list) do
-    b.busy = b.busy + 1
+    b.busy = b.busy + (n or 1)
   end
 end
 

@@ -191,6 +191,7 @@ local function buckets_of(s)
     end
     list[#list + 1] = b
     list.rated = list.rated or b.interval > 0
+    list.placed = list.placed or b.conc > 0
     list.limited = list.limited or b.interval > 0 or b.day_cap > 0
     list.units = list.units or b.rate_units or b.day_units
   end
@@ -245,9 +246,12 @@ local function admit_refs(s, list, ref, at)
     at = free
     spend(own, at, 1)
   end
-  for _ = 1, ref.n do
+  if ref.n == 1 then
     spend(list, at, 1)
     occupy(list)
+  else -- there is no rate
+    count_use(list, ref.n, ref.n)
+    occupy(list, ref.n)
   end
   add_refs(ref, at)
   return true
@@ -302,7 +306,9 @@ local function serve(sender, s)
   end
   open_queues(sender)
   local room = (list.rated or list.own) and want or want + prefetch
-  local n, state, next_us = places(sender, list, math.min(room, quantum))
+  local most = math.min(room, quantum)
+  local n, state, next_us = places(sender, list, most)
+  wide = n == most and not (list.limited or list.own or list.placed)
   if n > 0 then
     local full
     n, full = day_room(list, n)

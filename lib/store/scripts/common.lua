@@ -7,9 +7,15 @@ local T = call('TIME')
 local now_us = T[1] * 1000000 + T[2]
 local now = math.floor(now_us / 1000)
 
--- Integers as text: Lua would print 1.7e15.
+-- Integers as text: Lua would print 1.7e15. Formatting is dear, and many are asked for twice.
+local ints = {}
 local function int(n)
-  return string.format('%.0f', n)
+  local text = ints[n]
+  if not text then
+    text = string.format('%d', n + 0.5 - (n + 0.5) % 1)
+    ints[n] = text
+  end
+  return text
 end
 
 -- RFC 3339 UTC with milliseconds (days to civil date after Howard Hinnant's algorithm).

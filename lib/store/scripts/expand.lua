@@ -2,8 +2,9 @@
 -- ARGV: 4 ready (a bulk is expanded up to this many references that wait), 5 chunk (references per
 -- element), 6 retention ms, 7 reply ms, 8 bulk ('' = no page comes with this call), 9 the cursor the
 -- page was read at, 10 the next one ('' = that was all), 11 size of the source, 12 leads looked at,
--- 13 why the selection cannot be read ('' = it can), 14 count of leads, then per lead: what it must
--- not share with another lead of this bulk (a 64-bit number; '' = nothing), the lead.
+-- 13 why the selection cannot be read ('' = it can), 14 count of leads, then groups of up to `chunk`:
+-- how many, the leads with a NUL after each, and per lead what it must not share with another one of
+-- this bulk: a positive 64-bit number of 19 digits.
 -- Returns {'ok', next_us: when to call again at the latest, 0 = no bulk is there}, and if a page is
 -- wanted: bulk, cursor; or {'fenced'}.
 -- A page counts only if the bulk is still at its cursor: so each page is taken exactly once, whoever
@@ -20,6 +21,16 @@ local SWEEP = 400 -- keys per call
 local PAGE_MS = 2000 -- a page that took longer may be read by another
 call('ZCARD', due)
 
+-- What leads share is kept in sets that the last digits of the number name: as many digits as let
+-- a set stay small in Redis (up to 512 numbers) even where the guess is poor.
+local function seen_digits(b)
+  local digits = 1
+  while 10 ^ digits * 256 < b.shards * 70 do
+    digits = digits + 1
+  end
+  return digits
+end
+
 -- How many ledgers, from how many leads are found in the first pages: a ledger of about 70 stays
 -- small in Redis (up to 128) even where the guess is poor.
 local function guess_shards(b, found)
@@ -27,22 +38,9 @@ local function guess_shards(b, found)
   if b.shards == 0 and found > 0 then
     local all = math.max(found, tonumber(ARGV[11]) * found / math.max(1, scanned))
     b.shards = math.max(1, math.ceil(all / 70))
-    call('HSET', b.key, 'shards', int(b.shards), '_seen', int(math.ceil(b.shards / 4)))
+    call('HSET', b.key, 'shards', int(b.shards), '_seen', int(10 ^ seen_digits(b)))
     call('HSET', b.key .. ':content', 'shards', int(b.shards))
   end
-end
-
--- The leads of the page that share nothing with those before.
-local function fresh_leads(b, count)
-  local leads, seen = {}, math.max(1, math.ceil(b.shards / 4))
-  for i = 15, 14 + 2 * count, 2 do
-    local mark = ARGV[i]
-    if mark == '' or call('SADD', b.key .. ':seen:' .. tonumber(string.sub(mark, -9)) % seen, mark)
-      == 1 then
-      leads[#leads + 1] = ARGV[i + 1]
-    end
-  end
-  return leads
 end
 
 local function push_all(b, leads)
@@ -50,6 +48,43 @@ local function push_all(b, leads)
     local last = math.min(i + chunk - 1, #leads)
     refs_push('RPUSH', b, '*', 0, last - i + 1, table.concat(leads, '\0', i, last) .. '\0')
   end
+end
+
+-- Queues one group, whose marks begin at ARGV[i], but for the leads that share something with one
+-- before: those left by such groups are gathered in `left`. Returns how many are new.
+local function push_group(b, n, leads, i, left)
+  local sets, last, fresh, old = b.key .. ':seen:', -seen_digits(b), 0, nil
+  for k = i, i + n - 1 do
+    local mark = ARGV[k]
+    if call('SADD', sets .. string.sub(mark, last), mark) == 1 then
+      fresh = fresh + 1
+    else
+      old = old or {}
+      old[k - i + 1] = true
+    end
+  end
+  if not old then
+    refs_push('RPUSH', b, '*', 0, n, leads)
+  elseif fresh > 0 then
+    local k = 0
+    for lead in string.gmatch(leads, '[^%z]+') do
+      k = k + 1
+      left[#left + 1] = not old[k] and lead or nil
+    end
+  end
+  return fresh
+end
+
+-- Queues the page; returns how many of its leads are new.
+local function push_page(b, count)
+  local left, fresh, i = {}, 0, 15
+  while count > 0 do
+    local n = tonumber(ARGV[i])
+    fresh = fresh + push_group(b, n, ARGV[i + 1], i + 2, left)
+    i, count = i + 2 + n, count - n
+  end
+  push_all(b, left)
+  return fresh
 end
 
 local function end_expansion(b)
@@ -72,11 +107,10 @@ end
 local function take_page(b, count)
   local next_cursor = ARGV[10]
   guess_shards(b, count)
-  local leads = fresh_leads(b, count)
-  push_all(b, leads)
-  b.total, b.queued, b.dirty = b.total + #leads, b.queued + #leads, true
-  if count > #leads then
-    call('HINCRBY', b.key, 'duplicates', count - #leads)
+  local fresh = push_page(b, count)
+  b.total, b.queued, b.dirty = b.total + fresh, b.queued + fresh, true
+  if count > fresh then
+    call('HINCRBY', b.key, 'duplicates', count - fresh)
   end
   if ARGV[13] ~= '' then
     fail(b, ARGV[13])
@@ -128,10 +162,10 @@ end
 local function sweep(b)
   local v = call('HMGET', b.key, '_seen', '_ttl', 'finished_at')
   local seen, ttl = tonumber(v[1] or '0'), tonumber(v[2] or '0')
-  local keys = {}
+  local keys, name = {}, '%0' .. seen_digits(b) .. 'd'
   while seen > 0 and #keys < SWEEP do
     seen = seen - 1
-    keys[#keys + 1] = b.key .. ':seen:' .. int(seen)
+    keys[#keys + 1] = b.key .. ':seen:' .. string.format(name, seen)
   end
   if #keys > 0 then
     call('UNLINK', unpack(keys))

@@ -307,7 +307,8 @@ end
 local stamp = { s = 'sent ' .. int(now) .. ' ', f = 'failed ' .. int(now) .. ' ' }
 
 -- Bulk recipients that became final. `mine`: they still were in this slice; what is late counts if
--- it was sent and nothing else was recorded.
+-- it was sent and nothing else was recorded. Only another "sent", which came late, may stand there
+-- before a "sent" of this slice: that may be written over, which is cheaper than to look first.
 local function ended(b, kind, lead, shard, line, mine)
   if mine then
     b.sending = b.sending - 1
@@ -315,7 +316,8 @@ local function ended(b, kind, lead, shard, line, mine)
   elseif kind == 'f' then
     return false
   end
-  if tell('HSETNX', b.key .. ':ledger:' .. shard, lead, stamp[kind] .. line) == 0 then
+  if tell(mine and kind == 's' and 'HSET' or 'HSETNX', b.key .. ':ledger:' .. shard, lead,
+    stamp[kind] .. line) == 0 then
     return false
   end
   if b.over and not mine then
@@ -336,7 +338,8 @@ end
 -- this worker's any more.
 local function slice_of(number)
   local v = call('HMGET', P .. 'refs:' .. W, number, number .. '.')
-  local slice = { number = number, places = v[2], back = {}, freed = 0, refunds = 0 }
+  local slice = { number = number, places = { string.byte(v[2] or '', 1, -1) }, back = {},
+    freed = 0, refunds = 0 }
   if v[1] then
     local sender, attempts, at = string.match(v[1], '^([^%z]*)%z[^%z]*%z[^%z]*%z(%d+)%z([^%z]*)')
     slice.sender, slice.attempts, slice.leased_at = sender, tonumber(attempts), at
@@ -353,8 +356,9 @@ local function write_slice(slice, b, sender)
     refs_push('LPUSH', b, '*', math.max(0, slice.attempts - 1), #slice.back,
       table.concat(slice.back))
   end
-  if string.find(slice.places, '[12]') then
-    call('HSET', refs, number .. '.', slice.places)
+  local places = string.char(unpack(slice.places))
+  if string.find(places, '[12]') then
+    call('HSET', refs, number .. '.', places)
   else
     call('HDEL', refs, number, number .. '.')
   end
@@ -366,15 +370,20 @@ local function write_slice(slice, b, sender)
   give_back(sender, slice.freed, refunds)
 end
 
--- One recipient, at ARGV[i]; returns how many arguments it has.
-local function recipient(i, slice, b, sender, sum)
-  local kind, place, lead = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
-  local mine = slice.places and string.byte(slice.places, place) ~= 48
-  local final = kind == 's' or kind == 'f'
-  local good = b and mine
-  if final then
+-- What does not go to the ledger as sent, at ARGV[i]: its flags, and whether it counts.
+local function not_sent(i, slice, b, sender, sum, mine)
+  local kind, lead, good = ARGV[i], ARGV[i + 2], b and mine
+  if kind == 'f' then
+    local code = ARGV[i + 6]
     good = b and ended(b, kind, lead, ARGV[i + 3], ARGV[i + 4], mine)
-  elseif good then
+    if good then
+      sum.failed = sum.failed + 1
+      sum.who[#sum.who + 1] = lead .. ' ' .. code
+      b.errors[code] = (b.errors[code] or 0) + 1
+    end
+    return ARGV[i + 5], good
+  end
+  if good then
     unsent(b, kind, lead, tonumber(ARGV[i + 4]), slice.attempts, slice.back)
     if kind == 't' then
       park(sender, tonumber(ARGV[i + 4]), true)
@@ -382,26 +391,31 @@ local function recipient(i, slice, b, sender, sum)
       break_sender(sender, ARGV[i + 5])
     end
   end
-  if good and kind == 's' then
-    sum.sent = sum.sent + 1
-  elseif good and kind == 'f' then
-    local code = ARGV[i + 6]
-    sum.failed = sum.failed + 1
-    sum.who[#sum.who + 1] = lead .. ' ' .. code
-    b.errors[code] = (b.errors[code] or 0) + 1
+  return ARGV[i + 3], good
+end
+
+-- One recipient, at ARGV[i]; returns how many arguments it has.
+local function recipient(i, slice, b, sender, sum)
+  local kind, place = ARGV[i], tonumber(ARGV[i + 1])
+  local mine = slice.places[place] and slice.places[place] ~= 48
+  local flags, good = '+', nil
+  if kind ~= 's' then
+    flags, good = not_sent(i, slice, b, sender, sum, mine)
+  elseif b and ended(b, kind, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], mine) then
+    sum.sent, good = sum.sent + 1, true
   end
-  local flags = kind ~= 's' and ARGV[i + (final and 5 or 3)] or '+'
   if good then
     count_attempt(kind)
-    judge_sender({ sender = sender, text = ARGV[i + (final and 6 or 5)] },
+  end
+  -- Nothing is to be judged when all goes well.
+  if good and (flags ~= '+' or not sum.bucket or sum.bucket.fails > 0) then
+    judge_sender({ sender = sender, text = ARGV[i + (kind == 'f' and 6 or 5)] },
       string.match(flags, '[+-]') or '')
   end
   if mine then
-    local refund = string.find(flags, '1', 1, true)
-    slice.places = string.sub(slice.places, 1, place - 1) .. '0'
-      .. string.sub(slice.places, place + 1)
+    slice.places[place] = 48
     slice.freed = slice.freed + 1
-    slice.refunds = slice.refunds + (refund and 1 or 0)
+    slice.refunds = slice.refunds + (string.find(flags, '1', 1, true) and 1 or 0)
   end
   recorded, stale = recorded + (good and 1 or 0), stale + (good and 0 or 1)
   return kind == 's' and 5 or kind == 'f' and 7 or 6
@@ -412,6 +426,7 @@ local function group(i)
   local b, sender, count = bulk_of(ARGV[i]), ARGV[i + 2], tonumber(ARGV[i + 5])
   local slice, sum = slice_of(ARGV[i + 1]), { sent = 0, failed = 0, who = {} }
   sender = slice.sender or sender -- which a bulk that cannot be read does not tell
+  sum.bucket = bucket('sender:' .. sender)
   local provider, channel = ARGV[i + 3], ARGV[i + 4]
   i = i + 6
   for _ = 1, count do

@@ -50,6 +50,7 @@ local queue       -- by class: how many elements its queues have, and `all`
 local opened = {} -- by class: the element being cut
 local looked = 0  -- elements popped
 local turned = 0  -- those of them that were references
+local wide = false -- nothing bounds it: an element need not be cut for a few
 
 local function queue_add(class, n)
   queue[class], queue.all = queue[class] + n, queue.all + n
@@ -71,7 +72,7 @@ local function take_refs(ids, class, ref, n)
     opened[class] = ref
     return 0
   end
-  local cut = ref_cut(ref, n)
+  local cut = ref_cut(ref, wide and ref.left < 2 * n and ref.left or n)
   ids[#ids + 1] = cut
   opened[class] = ref.left > 0 and ref or nil
   return cut.n
