@@ -407,7 +407,8 @@ def waiting_bytes(bench, options):
     watch_bulk(bench, bulk_id, lambda b: int(b.get("_ready", 0)) >= options.ready)
     count = int(bench.redis.hget(f"{NS}:bulk:{bulk_id}", "_ready"))
     bytes_each = (used_memory(bench) - before) / count
-    bench.redis.delete(f"{NS}:ready:bench-mail:2", f"{NS}:expand")
+    bench.redis.delete(*bench.redis.scan_iter(f"{NS}:ready:bench-mail:*", count=1000),
+                       f"{NS}:expand")
     for key in bench.redis.scan_iter(f"{NS}:bulk:{bulk_id}*", count=1000):
         bench.redis.delete(key)
     bench.redis.hset(f"{NS}:sender:bench-mail", mapping={"state": "ok", "_extra": 0})

@@ -1,5 +1,5 @@
 /* sendqctl bulk: messages to many leads. */
-#include "ctl.h"
+#include "ctl_bulk.h"
 
 #include "crc32.h"
 #include "text.h"
@@ -33,7 +33,7 @@ static const struct ctl_field fields[] = {
     {NULL, KIND_TEXT},
 };
 
-static int64_t number(const struct redisReply *hash, const char *name)
+int64_t ctl_bulk_number(const struct redisReply *hash, const char *name)
 {
     int64_t n = 0;
     const char *text = reply_field(hash, name);
@@ -41,7 +41,7 @@ static int64_t number(const struct redisReply *hash, const char *name)
     return text != NULL && text_to_i64(text, &n) == SQ_OK ? n : 0;
 }
 
-static const struct redisReply *read_bulk(struct ctl *c, const char *id)
+const struct redisReply *ctl_bulk_read(struct ctl *c, const char *id)
 {
     return ctl_call(c, "HGETALL", ctl_key(c, KEY_BULK, id));
 }
@@ -58,14 +58,13 @@ static double rate_of(struct ctl *c, const struct redisReply *hash)
         return 0;
     if (end == NULL || time_parse(end, &to) != SQ_OK)
         to = ctl_now_ms(c);
-    done = number(hash, "messages_sent") + number(hash, "messages_failed");
+    done = ctl_bulk_number(hash, "messages_sent") + ctl_bulk_number(hash, "messages_failed");
     return to > from ? (double)done * 1000 / (double)(to - from) : 0;
 }
 
-/* Seconds until all of what is known so far is final at that rate; -1 = nobody knows. */
-static int64_t eta_of(const struct redisReply *hash, double rate)
+int64_t ctl_bulk_eta(const struct redisReply *hash, double rate)
 {
-    int64_t left = number(hash, "messages_queued");
+    int64_t left = ctl_bulk_number(hash, "messages_queued");
 
     if (left == 0)
         return 0;
@@ -91,7 +90,7 @@ static void list_row(const struct redisReply *hash, struct table *t)
     table_add_time(t, reply_field(hash, "created_at"));
     table_add(t, reply_field(hash, "status"));
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        table_add_int(t, number(hash, numbers[i]));
+        table_add_int(t, ctl_bulk_number(hash, numbers[i]));
     table_add(t, reply_field(hash, "success_rate"));
 }
 
@@ -103,7 +102,7 @@ static enum ctl_exit list(struct ctl *c)
 
     table_begin(&t, "ID|CREATED (UTC)|STATUS|>LEADS|>QUEUED|>SENT|>FAILED|>CANCELLED|>SUCCESS %");
     for (size_t i = 0; i < reply_count(ids); i++) {
-        const struct redisReply *hash = read_bulk(c, reply_str(reply_at(ids, i), NULL));
+        const struct redisReply *hash = ctl_bulk_read(c, reply_str(reply_at(ids, i), NULL));
 
         if (reply_count(hash) == 0)
             continue; /* expired */
@@ -176,7 +175,7 @@ static const char *ledger_key(struct ctl *c, const char *id, int64_t shard)
 static enum ctl_exit show_lead(struct ctl *c, const char *id, const struct redisReply *hash)
 {
     const char *lead = ctl_opt(c, "lead"), *line, *status = reply_field(hash, "status");
-    int64_t shards = number(hash, "shards"), k;
+    int64_t shards = ctl_bulk_number(hash, "shards"), k;
     struct table t = {0};
 
     k = shards > 0 ? crc32_of(lead, strlen(lead)) % shards : 0;
@@ -215,7 +214,7 @@ static void show_all(struct ctl *c, const struct redisReply *hash)
 {
     bool all = ctl_opt(c, "all") != NULL;
     double rate = rate_of(c, hash);
-    int64_t eta = eta_of(hash, rate);
+    int64_t eta = ctl_bulk_eta(hash, rate);
     struct table t = {0};
 
     if (c->json) {
@@ -243,14 +242,14 @@ static void show_all(struct ctl *c, const struct redisReply *hash)
 static enum ctl_exit show(struct ctl *c)
 {
     const char *id = c->args[0];
-    const struct redisReply *hash = read_bulk(c, id);
+    const struct redisReply *hash = ctl_bulk_read(c, id);
 
     if (reply_count(hash) == 0)
         return ctl_negative(c, "bulk %s: not found", id);
     if (ctl_opt(c, "lead") != NULL)
         return show_lead(c, id, hash);
     if (ctl_opt(c, "failed") != NULL)
-        return show_failed(c, id, number(hash, "shards"));
+        return show_failed(c, id, ctl_bulk_number(hash, "shards"));
     show_all(c, hash);
     return CTL_OK;
 }
@@ -318,6 +317,8 @@ static enum ctl_exit retry(struct ctl *c)
 static const struct ctl_verb verbs[] = {
     {"ls", NULL, 0, 0, list, "the newest first"},
     {"show", "ID", 1, 1, show, "its numbers, rate and ETA; or who failed; or one lead"},
+    {"watch", "ID", 1, 1, ctl_bulk_watch, "its progress live, until it is over; q ends it"},
+    {"preview", "[FILE|-]", 0, 1, ctl_bulk_preview, "whom a job would reach; nothing is sent"},
     {"pause", "ID...", 1, -1, steer, "nothing more of it is sent until it is resumed"},
     {"resume", "ID...", 1, -1, steer, "lets it go on"},
     {"cancel", "ID...", 1, -1, steer, "what is not in flight is never sent"},
@@ -335,6 +336,12 @@ static const struct ctl_option options[] = {
     {.name = "failed", .help = "show: those that failed; retry: these (there are no others yet)"},
     {.name = "lead", .value = "LEAD", .help = "what became of one lead", .verb = "show"},
     {.name = "all", .help = "internal fields too", .verb = "show"},
+    {.name = "interval",
+     .value = "N",
+     .help = "seconds between looks (1)",
+     .verb = "watch",
+     .min = 1,
+     .max = 3600},
     {.name = NULL},
 };
 

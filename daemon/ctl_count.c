@@ -2,7 +2,6 @@
  * their leads: only the ids of those that meet it are kept. */
 #include "ctl_leads.h"
 
-#include "lead.h"
 #include "map.h"
 #include "selection.h"
 #include "text.h"
@@ -53,23 +52,31 @@ static bool read_filter(struct ctl *c, const char *option, struct arena *a, stru
     return good;
 }
 
-/* A lead that cannot be used meets nothing, as in a bulk. */
-static bool is_met(struct ctl *c, const struct selection *s, const char *id, struct lead *lead)
+enum sq_err ctl_lead_read(struct ctl *c, const char *id, struct lead *l, struct err_text *e)
 {
     const struct redisReply *hash = ctl_call(c, "HGETALL", ctl_key(c, KEY_LEAD, id));
-    struct filter_lead view;
     size_t n = reply_count(hash);
+    enum sq_err err = n > 0 ? SQ_OK : err_set(e, SQ_ERR_NOT_FOUND, "not found");
 
-    lead_begin(lead, id);
-    for (size_t i = 0; i + 1 < n; i += 2) {
+    lead_begin(l, id);
+    for (size_t i = 0; i + 1 < n && err == SQ_OK; i += 2) {
         const char *name = reply_str(reply_at(hash, i), NULL);
         const char *value = reply_str(reply_at(hash, i + 1), NULL);
 
-        if (name == NULL || value == NULL || lead_add(lead, name, value, NULL) != SQ_OK)
-            return false;
+        err = lead_add(l, name ? name : "", value ? value : "", e);
     }
+    return err;
+}
+
+/* A lead that cannot be used meets nothing, as in a bulk. */
+static bool is_met(struct ctl *c, const struct selection *s, const char *id, struct lead *lead)
+{
+    struct filter_lead view;
+
+    if (ctl_lead_read(c, id, lead, NULL) != SQ_OK)
+        return false;
     view = lead_view(lead);
-    return n > 0 && selection_match(s, &view);
+    return selection_match(s, &view);
 }
 
 /* Each lead once, although a scan may name one twice: by a map of those met. */

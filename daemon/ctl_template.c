@@ -1,7 +1,6 @@
 /* sendqctl template: stored templates, and what they look like when filled. */
-#include "ctl.h"
+#include "ctl_leads.h"
 
-#include "lead.h"
 #include "letter.h"
 #include "text.h"
 #include <errno.h>
@@ -159,24 +158,12 @@ static enum ctl_exit show(struct ctl *c)
 /* False if there is no such lead, or it cannot be used. */
 static bool read_lead(struct ctl *c, const char *id, struct lead *l)
 {
-    const struct redisReply *hash = ctl_call(c, "HGETALL", ctl_key(c, KEY_LEAD, id));
     struct err_text e;
 
-    lead_begin(l, id);
-    if (reply_count(hash) == 0) {
-        ctl_negative(c, "lead %s: not found", id);
-        return false;
-    }
-    for (size_t i = 0; i + 1 < reply_count(hash); i += 2) {
-        const char *name = reply_str(reply_at(hash, i), NULL);
-        const char *value = reply_str(reply_at(hash, i + 1), NULL);
-
-        if (lead_add(l, name ? name : "", value ? value : "", &e) != SQ_OK) {
-            ctl_negative(c, "lead %s: %s", id, e.text);
-            return false;
-        }
-    }
-    return true;
+    if (ctl_lead_read(c, id, l, &e) == SQ_OK)
+        return true;
+    ctl_negative(c, "lead %s: %s", id, e.text);
+    return false;
 }
 
 static enum ctl_exit fill(struct ctl *c, const char *const stored[3], struct lead *l)

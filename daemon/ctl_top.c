@@ -1,18 +1,13 @@
 /* sendqctl top: the namespace live, on one screen: rates, senders and why they wait, workers,
  * errors. Plain terminal sequences on the alternate screen, which any end restores. */
-#include "ctl.h"
+#include "ctl_keys.h"
 
 #include "ctl_day.h"
 #include "text.h"
 #include "timefmt.h"
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
-#include <termios.h>
 #include <unistd.h>
 
 #define SCREEN_ON "\033[?1049h\033[?25l"
@@ -30,9 +25,7 @@ struct look {
 struct top {
     struct ctl *ctl;
     struct look last;
-    struct termios before;
-    bool raw;    /* the terminal was changed */
-    int signals; /* a signalfd: SIGINT, SIGTERM, SIGHUP end it, SIGWINCH redraws */
+    struct ctl_keys keys;
 };
 
 /* --- one screen --- */
@@ -153,52 +146,6 @@ static void say_now(struct ctl *c, const char *sequence)
     (void)ctl_flush(c);
 }
 
-static void begin(struct top *t)
-{
-    struct termios raw;
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGWINCH);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    t->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (tcgetattr(STDIN_FILENO, &t->before) == 0) {
-        raw = t->before;
-        raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-        t->raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
-    }
-    say_now(t->ctl, SCREEN_ON);
-}
-
-static void end(struct top *t)
-{
-    say_now(t->ctl, SCREEN_OFF);
-    if (t->raw)
-        tcsetattr(STDIN_FILENO, TCSANOW, &t->before);
-    if (t->signals >= 0)
-        close(t->signals);
-}
-
-/* False: it is to end. */
-static bool wait_for_key(struct top *t, int64_t seconds)
-{
-    struct pollfd from[] = {{.fd = STDIN_FILENO, .events = POLLIN},
-                            {.fd = t->signals, .events = POLLIN}};
-    struct signalfd_siginfo info;
-    char key;
-
-    if (poll(from, 2, (int)(seconds * 1000)) < 0)
-        return errno == EINTR;
-    if (from[1].revents != 0 && read(t->signals, &info, sizeof(info)) == sizeof(info))
-        return info.ssi_signo == SIGWINCH;
-    if (from[0].revents == 0)
-        return true;
-    return read(STDIN_FILENO, &key, 1) == 1 && key != 'q' && key != 'Q' && key != 4 && key != 27;
-}
-
 static enum ctl_exit run(struct ctl *c)
 {
     int64_t seconds = ctl_opt_int(c, "interval", 2);
@@ -214,10 +161,12 @@ static enum ctl_exit run(struct ctl *c)
     }
     if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
         return ctl_negative(c, "top needs a terminal, or --once");
-    begin(&t);
-    while (draw(&t) && wait_for_key(&t, seconds))
+    ctl_keys_begin(&t.keys);
+    say_now(c, SCREEN_ON);
+    while (draw(&t) && ctl_keys_wait(&t.keys, seconds * 1000))
         ;
-    end(&t);
+    say_now(c, SCREEN_OFF);
+    ctl_keys_end(&t.keys);
     if (c->failed) /* what was said of it went with the screen */
         ctl_error("the connection to Redis broke");
     return CTL_OK;

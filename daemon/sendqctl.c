@@ -1,5 +1,5 @@
 /* sendqctl: the operator's tool. The command line and the table of nouns; each noun is a file. */
-#include "ctl.h"
+#include "ctl_bulk.h"
 
 #include "redis_addr.h"
 #include "text.h"
@@ -254,6 +254,12 @@ static bool is_offline(const struct ctl *c)
     return c->noun == &ctl_validate;
 }
 
+/* Who carries a job is asked of the configuration. */
+static bool needs_senders(const struct ctl *c)
+{
+    return is_offline(c) || c->verb->run == ctl_bulk_preview;
+}
+
 /* The options are overrides like the variables, and pass the same checks. */
 static bool load_config(struct ctl *c)
 {
@@ -265,7 +271,7 @@ static bool load_config(struct ctl *c)
         (c->ns_option && setenv("SENDQ_NAMESPACE", c->ns_option, 1) != 0))
         return false;
     c->config = config_load_opts(c->config_path,
-                                 is_offline(c) ? CONFIG_WITHOUT_SECRETS : CONFIG_WITHOUT_SENDERS,
+                                 needs_senders(c) ? CONFIG_WITHOUT_SECRETS : CONFIG_WITHOUT_SENDERS,
                                  on_report, &told);
     if (c->config)
         c->ns = c->config->ns;

@@ -38,11 +38,13 @@ template put t1 --subject Hi --text {template} --html {template}
 template show t1
 template render t1 l1
 top --once
+bulk preview {bulk_job}
 bulk ls
 bulk show {bulk}
 bulk show {bulk} --failed
 bulk show {bulk} --lead lead-1
 bulk show {bulk} --lead bad-1
+bulk watch {bulk}
 bulk retry --failed {bulk}
 bulk pause {held}
 bulk resume {held}
@@ -146,6 +148,7 @@ def prepare(stand, directory):
         "held": held["id"], "rejected": [i for i, _ in stand.redis.xrange(stand.key("rejected"))],
         "job": write(directory / "job.json", json.dumps(body())),
         "bad_job": write(directory / "bad.json", '{"message_data": {"content": 5}}'),
+        "bulk_job": write(directory / "bulk.json", json.dumps(everybody)),
         "leads": write(directory / "leads.csv", "id,email\nl1,a@example.com\n"),
         "template": write(directory / "t.txt", "Hello {{first_name}}"),
     }

@@ -68,7 +68,7 @@ end
 
 -- Takes n of an open element (or all there are) as an entry; returns how many.
 local function take_refs(ids, class, ref, n)
-  if n == 0 then -- never met, as long as `_extra` is true
+  if n <= 0 then -- never met, as long as `_extra` is true
     opened[class] = ref
     return 0
   end
