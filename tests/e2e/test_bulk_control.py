@@ -1,5 +1,6 @@
 """Bulks under way: paused, resumed, cancelled, retried, and bereft of their workers."""
 import os
+import pathlib
 import random
 import time
 
@@ -192,6 +193,12 @@ def kill_config(stand, **settings):
                         redis={"timeout": "900ms"}, log={"level": "warn"}, **settings)
 
 
+def resident_kib(daemon):
+    """The most memory the process had so far; of a build without sanitizers it says something."""
+    status = pathlib.Path(f"/proc/{daemon.process.pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
+
+
 def held(stand):
     """Recipients leased by any worker."""
     return sum(places.count("1") for key in stand.redis.scan_iter(stand.key("refs:*"))
@@ -209,25 +216,29 @@ def test_kill_loop(stand, record_property):
     config = kill_config(stand, bulk={"ready": 2000})
     daemons = [stand.daemon(config).start() for _ in range(2)]
     bulk_id = start_bulk(stand, LEADS)
-    in_flight = kills = 0
+    in_flight = kills = rss = 0
+    memory = stand.redis.info("memory")["used_memory"]
     wait_for(lambda: sent(stand, bulk_id) > 0, "a start")
     while kills < KILLS and counts(stand, bulk_id)["status"] != "done":
         due = time.monotonic() + rng.uniform(0.1, 0.9)
         wait_for(lambda: counts(stand, bulk_id) and time.monotonic() >= due, "the moment to kill")
         victim = rng.choice(daemons)
+        rss = max(rss, resident_kib(victim))
         victim.kill()
         kills += 1
         in_flight += held(stand)
         victim.start(ready=False)
-    b = wait_bulk(stand, bulk_id, timeout=180)
+    b = wait_bulk(stand, bulk_id, timeout=180 + LEADS // 100)
     for daemon in daemons:
         daemon.wait_ready()
+        rss = max(rss, resident_kib(daemon))
         assert daemon.stop() == 0
     accepted = stand.sandbox.ids("sandbox")
     failed = sum(f"{n}".startswith("77") for n in range(LEADS))
     duplicates = sum(n - 1 for n in accepted.values())
     figures = {"leads": LEADS, "kills": kills, "leased at kills": in_flight,
-               "duplicates": duplicates}
+               "duplicates": duplicates, "rss_kib": rss, "redis_bytes_finished": round(
+                   (stand.redis.info("memory")["used_memory"] - memory) / LEADS, 1)}
     print(figures)
     record_property("figures", figures)
     assert int(b["total_leads"]) == LEADS
