@@ -143,6 +143,9 @@ struct ctl_depths {
 };
 void ctl_read_depths(struct ctl *c, struct ctl_depths *ret);
 void ctl_json_depths(struct ctl *c, const struct ctl_depths *d);
+/* Messages, and recipients of bulks, that a worker has leased. */
+int64_t ctl_leased(struct ctl *c, const char *worker);
+/* How many wait for a sender, of both classes of the priority. */
 int64_t ctl_ready(struct ctl *c, const char *sender, enum priority p);
 
 void ctl_json_senders(struct ctl *c); /* an array */

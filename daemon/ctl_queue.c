@@ -1,12 +1,32 @@
 /* sendqctl queue: how much waits where. */
 #include "ctl.h"
 
+#include "text.h"
+#include <string.h>
+
 static const struct {
     const char *name;
     enum priority priority;
 } classes[] = {{"high", PRIORITY_HIGH}, {"normal", PRIORITY_NORMAL}, {"low", PRIORITY_LOW}};
 
 #define CLASSES (sizeof(classes) / sizeof(classes[0]))
+
+int64_t ctl_leased(struct ctl *c, const char *worker)
+{
+    const struct redisReply *refs = ctl_call(c, "HGETALL", ctl_key(c, KEY_REFS, worker));
+    int64_t n = ctl_int(c, "SCARD", ctl_key(c, KEY_LEASE, worker));
+
+    for (size_t i = 0; i + 1 < reply_count(refs); i += 2) {
+        const char *field = reply_str(reply_at(refs, i), NULL);
+        const char *places = reply_str(reply_at(refs, i + 1), NULL);
+
+        if (field == NULL || places == NULL || strchr(field, '.') == NULL)
+            continue; /* the slice itself */
+        for (; *places != '\0'; places++)
+            n += *places != '0';
+    }
+    return n;
+}
 
 void ctl_read_depths(struct ctl *c, struct ctl_depths *ret)
 {
@@ -22,19 +42,42 @@ void ctl_read_depths(struct ctl *c, struct ctl_depths *ret)
         int64_t taken = ctl_int(c, "LLEN", ctl_key(c, KEY_CLAIMED, id));
 
         ret->taken += taken > 0 ? taken - 1 : 0; /* the first element is the batch's tag */
-        ret->in_flight += ctl_int(c, "SCARD", ctl_key(c, KEY_LEASE, id));
+        ret->in_flight += ctl_leased(c, id);
     }
+}
+
+/* The priority of the bulk that waits for the sender; -1 = none. Of several it is the newest one's:
+ * the queues themselves do not tell how many recipients an element of theirs is. */
+static int waiting_bulk(struct ctl *c, const char *sender)
+{
+    const struct redisReply *ids = ctl_call(c, "ZREVRANGE", ctl_key(c, KEY_BULKS, NULL), "0", "99");
+
+    for (size_t i = 0; i < reply_count(ids); i++) {
+        const char *key = ctl_key(c, KEY_BULK, reply_str(reply_at(ids, i), NULL));
+        const struct redisReply *b = ctl_call(c, "HMGET", key, "sender", "_ready", "priority");
+        const char *ready = reply_str(reply_at(b, 1), NULL);
+        const char *name = reply_str(reply_at(b, 2), NULL);
+        enum priority p;
+
+        if (ready != NULL && ready[0] != '0' && name != NULL && priority_parse(name, &p) &&
+            text_eq(reply_str(reply_at(b, 0), NULL), sender))
+            return (int)p;
+    }
+    return -1;
 }
 
 int64_t ctl_ready(struct ctl *c, const char *sender, enum priority p)
 {
-    int64_t n = 0;
+    int64_t n = 0, extra;
 
     for (int marketing = 0; marketing < 2; marketing++)
         n += ctl_int(c, "LLEN",
                      ctl_key(c, KEY_READY,
                              arena_printf(&c->arena, "%s:%s", sender ? sender : "",
                                           key_queue(p, marketing, false))));
+    extra = reply_int(ctl_call(c, "HGET", ctl_key(c, KEY_SENDER, sender), "_extra"), 0);
+    if (extra > 0 && waiting_bulk(c, sender) == (int)p)
+        n += extra;
     return n;
 }
 

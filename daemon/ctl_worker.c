@@ -38,7 +38,7 @@ static void read_view(struct ctl *c, const struct workers *w, size_t i, struct v
     ret->lease_ms = reply_int(reply_at(w->leases, 2 * i + 1), 0) - w->now_ms;
     taken = ctl_int(c, "LLEN", ctl_key(c, KEY_CLAIMED, ret->id));
     ret->taken = taken > 0 ? taken - 1 : 0; /* the first element is the batch's tag */
-    ret->in_flight = ctl_int(c, "SCARD", ctl_key(c, KEY_LEASE, ret->id));
+    ret->in_flight = ctl_leased(c, ret->id);
     for (size_t k = 0; k < reply_count(w->names); k++) {
         if (text_eq(reply_field(w->hashes[k], "_id"), ret->id)) {
             ret->name = reply_str(reply_at(w->names, k), NULL);

@@ -8,6 +8,7 @@ import signal
 import subprocess
 
 import pytest
+from admin_client import Admin
 from support import end_with_parent, wait_for
 from test_bulk import TEXTS, bodies, counts, job, people, put_leads, wait_bulk
 from test_bulk_control import SMALL, sent, start_bulk
@@ -224,6 +225,29 @@ def test_watch_says_why_it_waits(stand, ctl):
     assert "did not end as done" in ctl.stderr
     ctl.text("bulk", "watch", "nonsense", code=1)
     assert "not found" in ctl.stderr
+
+
+# --- what others tell of bulks ---
+
+
+def test_recipients_are_counted_where_messages_are(stand, ctl):
+    """In flight and waiting: recipients count, not the elements that they wait in."""
+    stand.sandbox.faults([{"action": {"kind": "hang"}}])
+    daemon = stand.start([stand.sender(limits={"concurrency": 7})], admin={
+        "listen": "127.0.0.1:0"})
+    bulk_id = start_bulk(stand, 200)
+    wait_for(lambda: counts(stand, bulk_id).get("status") == "sending" and
+             counts(stand, bulk_id)["messages_sending"] == "7", stand.logs)
+    assert ctl.json("queue")[0]["in_flight"] == 7
+    assert ctl.json("queue")[0]["ready"]["mail"] == {"high": 0, "normal": 193, "low": 0}
+    assert ctl.json("worker")[0]["in_flight"] == 7
+    (sender,) = ctl.json("sender")
+    assert (sender["waiting"], sender["in_flight"]) == (193, 7)
+    admin = Admin(daemon)
+    status = wait_for(lambda: (s := json.loads(admin.ask("/status")[2])).get("in_flight") and s,
+                      "an overview")
+    assert (status["in_flight"], status["ready"]) == (7, 193)
+    daemon.kill()
 
 
 # --- show ---

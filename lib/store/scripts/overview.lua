@@ -25,13 +25,25 @@ local function newest(key, count)
   return list('ZREVRANGE', P .. key, 0, count - 1)
 end
 
+-- Recipients of bulks that a worker has leased; a slice's places stand under "<number>." (refs.lua).
+local function leased_recipients(worker)
+  local key, n = P .. 'refs:' .. worker, 0
+  for _, field in ipairs(list('HKEYS', key)) do
+    if string.find(field, '.', 1, true) then
+      local _, places = string.gsub(tell('HGET', key, field), '[12]', '')
+      n = n + places
+    end
+  end
+  return n
+end
+
 local day = 'stats:' .. string.sub(now_iso, 1, 10)
 local taken, leased = 0, 0
 local workers = {}
 for i, id in ipairs(list('ZRANGE', P .. 'workers', 0, -1)) do
   -- The first element of what a worker has taken is the batch's tag.
   taken = taken + math.max(0, number('LLEN', P .. 'claimed:' .. id) - 1)
-  leased = leased + number('SCARD', P .. 'lease:' .. id)
+  leased = leased + number('SCARD', P .. 'lease:' .. id) + leased_recipients(id)
 end
 for i, name in ipairs(list('ZRANGE', P .. 'worker_names', 0, tonumber(ARGV[5]) - 1)) do
   workers[#workers + 1] = name
