@@ -71,7 +71,7 @@ struct ctl {
 
 extern const struct ctl_noun ctl_push, ctl_message, ctl_status, ctl_queue, ctl_rejected, ctl_dead,
     ctl_worker, ctl_sender, ctl_stats, ctl_events, ctl_leads, ctl_template, ctl_validate, ctl_top,
-    ctl_completion, ctl_bulk, ctl_fsck;
+    ctl_completion, ctl_bulk, ctl_fsck, ctl_explain, ctl_limits;
 
 /* --- options --- */
 

@@ -16,9 +16,10 @@
 #define OUTPUT_MAX ((size_t)1 << 30) /* a rejected job of the largest size, every byte escaped */
 
 static const struct ctl_noun *const nouns[] = {
-    &ctl_push,     &ctl_validate, &ctl_message,    &ctl_status, &ctl_queue,  &ctl_rejected,
-    &ctl_dead,     &ctl_worker,   &ctl_sender,     &ctl_stats,  &ctl_events, &ctl_leads,
-    &ctl_template, &ctl_top,      &ctl_completion, &ctl_bulk,   &ctl_fsck,
+    &ctl_push,     &ctl_validate, &ctl_message,  &ctl_status, &ctl_queue,
+    &ctl_rejected, &ctl_dead,     &ctl_worker,   &ctl_sender, &ctl_stats,
+    &ctl_events,   &ctl_leads,    &ctl_template, &ctl_top,    &ctl_completion,
+    &ctl_bulk,     &ctl_fsck,     &ctl_explain,  &ctl_limits,
 };
 
 #define NOUNS (sizeof(nouns) / sizeof(nouns[0]))

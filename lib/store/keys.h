@@ -25,7 +25,9 @@ enum key_kind {
     KEY_SENDER, /* <id> */
     KEY_SENDERS,
     KEY_BUCKET, /* sender:<id> */
-    KEY_READY,  /* <sender>:<digit of key_queue> */
+    KEY_SHARED_BUCKETS,
+    KEY_READY,   /* <sender>:<digit of key_queue>[/<tenant>] */
+    KEY_TENANTS, /* <sender>:<digit>: whose turn it is there */
     KEY_DELAYED,
     KEY_TURN,
     KEY_LEASE,      /* <worker id> */

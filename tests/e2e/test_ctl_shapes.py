@@ -15,6 +15,9 @@ validate {job}
 validate {bad_job}
 message {good}
 message {good} --all
+explain {good}
+explain {held}
+limits
 status
 queue
 rejected ls

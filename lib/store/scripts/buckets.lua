@@ -262,17 +262,17 @@ end
 
 -- How many messages of one unit the days have room for, of n; when there is more, if for none.
 local function day_room(list, n)
-  local next_us
+  local next_us, scarce
   for _, b in ipairs(list) do
     if b.day_cap > 0 then
       local left = b.day_next and math.max(0, b.day_cap - b.used) or 0
       if left < n then
-        n = left
+        n, scarce = left, b
         next_us = b.day_next or now_us + 1000000
       end
     end
   end
-  return n, next_us
+  return n, next_us, scarce
 end
 
 -- Whether u units fit into every day, and if not, when there is more. What is more than a whole
@@ -280,7 +280,7 @@ end
 local function fits_day(list, u)
   for _, b in ipairs(list) do
     if b.day_units and b.day_cap > 0 and b.used > 0 and b.used + u > b.day_cap then
-      return false, b.day_next
+      return false, b.day_next, b
     end
   end
   return true
@@ -365,12 +365,12 @@ end
 -- back later. `line` is the end of the line of those that wait so: each comes at a time of its own,
 -- in order, and not all at once. Who comes from the line may take a slot ahead, up to `latest`; who
 -- comes new stands behind it.
--- Returns when the message may go, and if that is not now, when it comes back.
+-- Returns when the message may go, and if that is not now, when it comes back, and the bucket why.
 local function own_time(own, u, at, lined, latest)
-  local fits, later = fits_day(own, u)
-  local room, full = day_room(own, 1)
+  local fits, later, why = fits_day(own, u)
+  local room, full, scarce = day_room(own, 1)
   if not fits or room == 0 then
-    return nil, later or full
+    return nil, later or full, why or scarce
   end
   local free, due, last = at, at, nil
   for _, b in ipairs(own) do
@@ -384,7 +384,7 @@ local function own_time(own, u, at, lined, latest)
     return free
   end
   last.line, last.dirty = due + last.interval, true
-  return nil, due
+  return nil, due, last
 end
 
 local function save_pair(b)

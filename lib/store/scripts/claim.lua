@@ -94,11 +94,13 @@ local function lease(id, m, at, flags, left)
   event(false, 'message.sending', 'id', id, 'attempts', attempts)
 end
 
--- A message that waits for a bucket of its own leaves the queue until then.
-local function stand_in_line(id, at)
+-- A message that waits for a bucket of its own leaves the queue until then. `_lined` says for which;
+-- '1' once it has come from the line.
+local function stand_in_line(id, at, b)
   local due = math.ceil(at / 1000)
+  local name = string.gsub(string.sub(b.key, #P + 1), '^bucket:', '')
   call('HSET', P .. 'message:' .. id, 'status', 'scheduled', 'next_attempt_at', iso(due), '_lined',
-    '1')
+    name)
   call('ZADD', P .. 'delayed', int(due), id)
 end
 
@@ -164,13 +166,16 @@ local function admit(sender, s, list, id, m, at)
   end
   if list.own then
     local own = own_of(sender, s, m)
-    local free, later = own_time(own, u, at, m[8], now_us + horizon)
+    local free, later, why = own_time(own, u, at, m[8], now_us + horizon)
     if later and m[9] == '0' then
       lease_limited(id, m, list, quota(own), later)
       return false
     elseif later then
-      stand_in_line(id, later)
+      stand_in_line(id, later, why)
       return false
+    end
+    if m[8] and m[8] ~= '1' then
+      call('HSET', P .. 'message:' .. id, '_lined', '1')
     end
     at = free
     spend(own, at, u)
