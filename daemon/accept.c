@@ -29,7 +29,7 @@ struct item {
     enum sq_err err;
     struct buf packed, answer, conflict;
     struct store_field fields[FIELDS_MAX];
-    char units[12];
+    char units[12], queue[KEY_QUEUE_SIZE], lane[24];
     struct buf *id_pages; /* of a bulk: its lead ids */
     size_t id_page_count;
 };
@@ -101,6 +101,25 @@ static void add_field(struct item *it, struct store_accept *out, const char *nam
         it->fields[out->field_count++] = (struct store_field){name, value};
 }
 
+/* Its job names a tenant, and its sender is not that tenant's alone. */
+static bool is_of_other_tenant(const struct message *m, const struct sender *s)
+{
+    return m->text[MSG_TENANT] != NULL && !text_eq(m->text[MSG_TENANT], s->tenant);
+}
+
+/* What shares its sender with others takes turns with them: each tenant, and a bulk on one of the
+ * sender's channels, which may have a limit of its own. */
+static const char *lane_of(struct item *it, const struct sender *s)
+{
+    const struct message *m = &it->job.message;
+    bool one_channel = (s->channels & (s->channels - 1)) == 0;
+
+    if (is_of_other_tenant(m, s))
+        return m->text[MSG_TENANT];
+    snprintf(it->lane, sizeof(it->lane), "@%s", channel_name(m->channel));
+    return it->job.is_bulk && !one_channel ? it->lane : NULL;
+}
+
 /* The public fields of NS:message:<id> (contract.md section 2), and the scripts' own. */
 static void add_fields(struct item *it, const struct sender *s, struct store_accept *out)
 {
@@ -109,7 +128,6 @@ static void add_fields(struct item *it, const struct sender *s, struct store_acc
                                            MSG_METADATA};
     const struct message *m = &it->job.message;
     size_t from = it->job.is_bulk ? 1 : 0; /* its recipient is but a placeholder */
-    const char *queue = key_queue(out->priority, out->marketing, out->fail_on_limit);
     bool cautious = m->uncertain == UNCERTAIN_FAIL ||
                     (m->uncertain == UNCERTAIN_DEFAULT && s->uncertain == UNCERTAIN_FAIL);
 
@@ -121,9 +139,9 @@ static void add_fields(struct item *it, const struct sender *s, struct store_acc
     add_field(it, out, "priority", priority_name(m->priority));
     for (size_t i = from; i < sizeof(copied) / sizeof(copied[0]); i++)
         add_field(it, out, msg_text_name(copied[i]), m->text[copied[i]]);
-    if (!text_eq(queue, "2"))
-        add_field(it, out, "_priority", queue);
-    if (m->text[MSG_TENANT] != NULL && !text_eq(m->text[MSG_TENANT], s->tenant))
+    if (!text_eq(it->queue, "2"))
+        add_field(it, out, "_priority", it->queue);
+    if (is_of_other_tenant(m, s))
         add_field(it, out, "_tenant", m->text[MSG_TENANT]);
     if (m->units > 1)
         add_field(it, out, "_units", it->units);
@@ -213,6 +231,9 @@ static void admit(const struct accept_stage *a, struct item *it, struct store_ac
     out->priority = m->priority;
     out->marketing = m->type == TYPE_MARKETING;
     out->fail_on_limit = it->job.fail_on_limit && !it->job.is_bulk; /* a bulk always waits */
+    key_queue_lane(key_queue(out->priority, out->marketing, out->fail_on_limit), lane_of(it, s),
+                   it->queue);
+    out->queue = it->queue;
     out->due_ms = m->scheduled_at;
     out->packed = it->packed.data;
     out->packed_len = it->packed.len;

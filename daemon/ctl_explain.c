@@ -198,18 +198,18 @@ static void explain_waiting(struct ctl *c, const struct redisReply *hash, int64_
 
 /* --- a message --- */
 
-/* How many are sent before it, as far as the queues tell; tenants take turns. */
+/* How many are sent before it, as far as the queues tell; lanes take turns. */
 static int64_t ahead_of(struct ctl *c, const char *id, const char *sender, const char *class)
 {
     const char *key = ctl_key(c, KEY_READY, arena_printf(&c->arena, "%s:%s", sender, class));
     const struct redisReply *at = ctl_call(c, "LPOS", key, id);
-    int64_t ahead = reply_int(at, -1), tenants;
+    int64_t ahead = reply_int(at, -1), lanes;
 
     if (ahead < 0)
         return -1;
-    tenants = ctl_int(c, "ZCARD",
-                      ctl_key(c, KEY_TENANTS, arena_printf(&c->arena, "%s:%.1s", sender, class)));
-    ahead *= tenants > 1 ? tenants : 1;
+    lanes = ctl_int(c, "ZCARD",
+                    ctl_key(c, KEY_LANES, arena_printf(&c->arena, "%s:%.1s", sender, class)));
+    ahead *= lanes > 1 ? lanes : 1;
     for (char k = '0'; k < class[0]; k++)
         ahead +=
             ctl_int(c, "LLEN", ctl_key(c, KEY_READY, arena_printf(&c->arena, "%s:%c", sender, k)));

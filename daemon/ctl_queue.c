@@ -66,15 +66,29 @@ static int waiting_bulk(struct ctl *c, const char *sender)
     return -1;
 }
 
+/* One class of a sender, with its lanes. */
+static int64_t ready_of(struct ctl *c, const char *class)
+{
+    const struct redisReply *lanes = ctl_call(c, "ZRANGE", ctl_key(c, KEY_LANES, class), "0", "-1");
+    int64_t n = ctl_int(c, "LLEN", ctl_key(c, KEY_READY, class));
+
+    for (size_t i = 0; i < reply_count(lanes); i++) {
+        const char *lane = reply_str(reply_at(lanes, i), NULL);
+
+        n += ctl_int(
+            c, "LLEN",
+            ctl_key(c, KEY_READY, arena_printf(&c->arena, "%s/%s", class, lane ? lane : "")));
+    }
+    return n;
+}
+
 int64_t ctl_ready(struct ctl *c, const char *sender, enum priority p)
 {
     int64_t n = 0, extra;
 
     for (int marketing = 0; marketing < 2; marketing++)
-        n += ctl_int(c, "LLEN",
-                     ctl_key(c, KEY_READY,
-                             arena_printf(&c->arena, "%s:%s", sender ? sender : "",
-                                          key_queue(p, marketing, false))));
+        n += ready_of(c, arena_printf(&c->arena, "%s:%s", sender ? sender : "",
+                                      key_queue(p, marketing, false)));
     extra = reply_int(ctl_call(c, "HGET", ctl_key(c, KEY_SENDER, sender), "_extra"), 0);
     if (extra > 0 && waiting_bulk(c, sender) == (int)p)
         n += extra;

@@ -1,6 +1,8 @@
 /* Key names: one table. */
 #include "keys.h"
 
+#include <stdio.h>
+
 static const char *const names[] = {
     [KEY_PREFIX] = "",
     [KEY_JOBS_HIGH] = "jobs:high",
@@ -21,7 +23,7 @@ static const char *const names[] = {
     [KEY_BUCKET] = "bucket:",
     [KEY_SHARED_BUCKETS] = "shared_buckets",
     [KEY_READY] = "ready:",
-    [KEY_TENANTS] = "tenants:",
+    [KEY_LANES] = "lanes:",
     [KEY_DELAYED] = "delayed",
     [KEY_TURN] = "turn",
     [KEY_LEASE] = "lease:",
@@ -63,4 +65,12 @@ const char *key_queue(enum priority p, bool marketing, bool fail_on_limit)
     static const char *const queues[2][PRIORITY_COUNT] = {{"1", "2", "3"}, {"4", "5", "6"}};
 
     return fail_on_limit ? "0" : queues[marketing][p];
+}
+
+void key_queue_lane(const char *queue, const char *lane, char ret[KEY_QUEUE_SIZE])
+{
+    if (lane == NULL || queue[0] == '0') /* what does not wait needs no turns */
+        snprintf(ret, KEY_QUEUE_SIZE, "%s", queue);
+    else
+        snprintf(ret, KEY_QUEUE_SIZE, "%s/%s", queue, lane);
 }

@@ -26,8 +26,8 @@ enum key_kind {
     KEY_SENDERS,
     KEY_BUCKET, /* sender:<id> */
     KEY_SHARED_BUCKETS,
-    KEY_READY,   /* <sender>:<digit of key_queue>[/<tenant>] */
-    KEY_TENANTS, /* <sender>:<digit>: whose turn it is there */
+    KEY_READY, /* <sender>:<digit of key_queue>[/<lane>] */
+    KEY_LANES, /* <sender>:<digit> */
     KEY_DELAYED,
     KEY_TURN,
     KEY_LEASE,      /* <worker id> */
@@ -53,5 +53,9 @@ enum key_kind key_jobs(enum priority p);
  * out there). MARKETING has queues of its own, and so has what fails rather than waits for a limit.
  */
 const char *key_queue(enum priority p, bool marketing, bool fail_on_limit);
+
+/* The same with a lane behind it, where there is one (NULL = none): "2/acme". */
+#define KEY_QUEUE_SIZE 72
+void key_queue_lane(const char *queue, const char *lane, char ret[KEY_QUEUE_SIZE]);
 
 #endif

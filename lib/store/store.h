@@ -162,6 +162,7 @@ struct store_accept {
     bool explicit_id;
     enum priority priority;
     bool marketing, fail_on_limit; /* queues of their own */
+    const char *queue;             /* key_queue_lane; NULL = that of these, without a lane */
     int64_t due_ms;                /* Redis time; 0 = now */
     const char *conflict_answer;   /* pushed to reply_queue on an idempotency conflict */
     size_t conflict_len;

@@ -79,7 +79,8 @@ static void add_accept(struct store *s, const struct store_accept *j)
     args_str(s, j->body_hash);
     args_str(s, j->explicit_id ? "1" : "0");
     args_str(s, j->sender);
-    args_str(s, key_queue(j->priority, j->marketing, j->fail_on_limit));
+    args_str(s,
+             j->queue != NULL ? j->queue : key_queue(j->priority, j->marketing, j->fail_on_limit));
     args_int(s, j->due_ms);
     args_str(s, j->reply_queue);
     args_strn(s, j->conflict_answer, j->conflict_len);

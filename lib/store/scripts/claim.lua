@@ -30,6 +30,9 @@ local out = { 'ok', int(now_us), '0', unknown }
 -- As LOOK_MAX, of a sender whose messages may have to wait for buckets of their own, which costs more.
 local LINE_MAX = 128
 
+-- In the delayed set: a sender whose turn comes then.
+local TURN = '~'
+
 -- Messages whose time has come go to the ready queues. Bounded; what is left is due next time.
 local function promote()
   local due = call('ZRANGEBYSCORE', P .. 'delayed', '-inf', int(now), 'LIMIT', 0, 128)
@@ -41,7 +44,9 @@ local function promote()
     local b = ref and bulk_of(ref.bulk)
     local key = P .. 'message:' .. id
     local m = ref and {} or tell('HMGET', key, 'status', 'sender', '_priority')
-    if b and not b.over then
+    if string.sub(id, 1, 1) == TURN then
+      give_turn(string.sub(id, 2))
+    elseif b and not b.over then
       refs_push('RPUSH', b, ref.mark, ref.attempts, ref.n, ref.leads)
     elseif m[1] == 'scheduled' and m[2] then
       call('HSET', key, 'status', 'queued')
@@ -285,10 +290,13 @@ local function send(sender, s, list, n)
         local done, later = admit_refs(s, list, ref, at)
         if not done then
           refs_push('LPUSH', ref.b, ref.mark, ref.attempts, ref.n, ref.leads)
-          queue_add(tonumber(ref.b.priority), 1)
-          return sent, later, 'throttled'
+          queue_add(ref.b.priority, 1)
+          if not park_lane(sender, ref.b.priority, later) then
+            return sent, later, 'throttled'
+          end
+        else
+          sent = sent + ref.n
         end
-        sent = sent + ref.n
       elseif m[1] == 'queued' then
         local done, later, why = admit(sender, s, list, id, m, at)
         if later then
@@ -302,14 +310,15 @@ local function send(sender, s, list, n)
   return sent
 end
 
--- Serves one sender; returns when its next turn is (nothing = it has nothing to send).
+-- Serves one sender; returns when its next turn is (nothing = it has nothing to send, or all that it
+-- has waits in lanes until a fourth value).
 local function serve(sender, s)
   local list = buckets_of(s)
   if not list then
     unknown[#unknown + 1] = sender
     return now_us + 5000000, 'throttled', waiting(sender)
   end
-  open_queues(sender)
+  open_queues(sender, tonumber(s[11] or '0'))
   local room = (list.rated or list.own) and want or want + prefetch
   local most = math.min(room, quantum)
   local n, state, next_us = places(sender, list, most)
@@ -322,7 +331,7 @@ local function serve(sender, s)
     end
   end
   local sent, later, why = send(sender, s, list, n)
-  close_refs(sender)
+  close_queues(sender)
   lease_slices(sender, (list.rated or list.own) and 'c' or '-', s[3])
   if later then
     state, next_us = why, later
@@ -346,7 +355,13 @@ local function serve(sender, s)
   if queue.all == 0 then
     return nil, 'ok', 0
   end
-  return next_us, state, queue.all + tonumber(s[10] or '0') + (extras[sender] or 0)
+  local left, lane_us = queue.all + tonumber(s[10] or '0') + (extras[sender] or 0), lanes_wait(sender)
+  if lane_us and lane_us > next_us then
+    -- It is not the sender that waits: whatever else comes gives it a turn at once.
+    call('ZADD', P .. 'delayed', int(math.ceil(lane_us / 1000)), TURN .. sender)
+    return nil, 'throttled', left, lane_us
+  end
+  return next_us, state, left
 end
 
 -- What the sender's throttling has left of its rate, per second; '' = all of it.
@@ -386,7 +401,7 @@ for position, sender in ipairs(due) do
     break
   end
   local s = tell('HMGET', P .. 'sender:' .. sender, '_buckets', 'state', '_ignore_suppressed',
-    '_served', '_shown', '_by', '_pair', '_pairs_until', 'effective_rate', '_extra')
+    '_served', '_shown', '_by', '_pair', '_pairs_until', 'effective_rate', '_extra', '_in_lanes')
   if not s[1] then
     -- Nobody has configured it (Redis was emptied, or its sender was taken out): ask.
     unknown[#unknown + 1] = sender
@@ -396,14 +411,14 @@ for position, sender in ipairs(due) do
     publish_state(sender, s, s[2], nil, waiting(sender))
   else
     rivals = #due - position
-    local next_us, state, left = serve(sender, s)
+    local next_us, state, left, lane_us = serve(sender, s)
     if next_us then
       -- Those served now stand behind those still waiting.
       call('ZADD', turn, int(math.max(next_us, now_us) + position), sender)
     else
       call('ZREM', turn, sender)
     end
-    publish_state(sender, s, state, next_us, left)
+    publish_state(sender, s, state, next_us or lane_us, left)
   end
 end
 save_buckets()

@@ -71,15 +71,35 @@ end
 -- The queue a message waits in: one per sender and class, which its field `_priority` tells ('2' where
 -- it has none): 1 high, 2 normal, 3 low; 4, 5, 6 the same for MARKETING, which never delays the
 -- others; 0 for those that fail rather than wait for a limit.
+--
+-- A class may have a lane behind it, '2/acme': the tenant of a job, on a sender of others ('@sms': of
+-- a bulk without one, on a sender of several channels). What is in a lane has a queue of its own, and
+-- the lanes of a class take turns: the zset `lanes:<sender>:<class>` has those in which anything
+-- waits, by when (us) each was served last, or may be served next. The sender's `_in_lanes` counts
+-- all their elements, so that senders without lanes need not look.
 local LAST_CLASS = 6
 local function ready_key(sender, priority)
   return P .. 'ready:' .. sender .. ':' .. priority
+end
+
+local function lanes_key(sender, class)
+  return P .. 'lanes:' .. sender .. ':' .. class
+end
+
+-- n elements came to a queue. Names of senders hold no colon.
+local function enter_lane(queue, n)
+  local sender, class, lane = string.match(queue, '^([^:]*):(%d)/(.+)$', #P + 7)
+  if lane then
+    tell('ZADD', lanes_key(sender, class), 'NX', int(now_us), lane)
+    tell('HINCRBY', P .. 'sender:' .. sender, '_in_lanes', n)
+  end
 end
 
 -- Puts messages into a queue. A queue that cannot be written, since somebody made another type of it,
 -- must not fail the script midway: they wait in the delayed set, and are tried again.
 local function put(verb, queue, ids)
   if type(tell(verb, queue, unpack(ids))) == 'number' then
+    enter_lane(queue, #ids)
     return
   end
   for _, id in ipairs(ids) do
@@ -93,8 +113,8 @@ end
 
 -- How many messages of a sender wait for their turn; of a bulk many in one element (refs.lua).
 local function waiting(sender)
-  local extra = tell('HGET', P .. 'sender:' .. sender, '_extra')
-  local n = type(extra) == 'string' and tonumber(extra) or 0
+  local more = tell('HMGET', P .. 'sender:' .. sender, '_extra', '_in_lanes')
+  local n = tonumber(more[1] or '0') + tonumber(more[2] or '0')
   for priority = 0, LAST_CLASS do
     local len = tell('LLEN', ready_key(sender, priority))
     n = n + (type(len) == 'number' and len or 0)

@@ -9,6 +9,25 @@
 -- A call without senders brings the buckets that senders share, all of them: others of their kinds
 -- lose their limits.
 local i, shared = 5, {}
+
+-- Counts what waits in lanes anew, should its count have gone with the sender's hash.
+local function count_lanes(sender)
+  local keys, n = {}, 0
+  for class = 1, LAST_CLASS do
+    keys[class] = lanes_key(sender, class)
+  end
+  if call('EXISTS', unpack(keys)) == 0 then
+    return
+  end
+  for class, key in ipairs(keys) do
+    for _, lane in ipairs(tell('ZRANGE', key, 0, -1)) do
+      local len = tell('LLEN', ready_key(sender, class .. '/' .. lane))
+      n = n + (type(len) == 'number' and len or 0)
+    end
+  end
+  tell('HSET', P .. 'sender:' .. sender, '_in_lanes', n)
+end
+
 for _ = 1, tonumber(ARGV[4]) do
   call('HSET', P .. 'bucket:' .. ARGV[i], 'interval', ARGV[i + 1], 'tolerance', ARGV[i + 2],
     'day_cap', ARGV[i + 3], 'zone', ARGV[i + 4], 'conc', ARGV[i + 5], 'units', ARGV[i + 6], 'trip',
@@ -40,10 +59,9 @@ for _ = 1, count do
     call('HSET', key, 'state', 'ok')
     call('HDEL', key, 'error_message')
   end
-  for priority = 0, LAST_CLASS do
-    if call('EXISTS', ready_key(id, priority)) == 1 then
-      give_turn(id)
-    end
+  count_lanes(id)
+  if waiting(id) > 0 then
+    give_turn(id)
   end
   i = i + 6
 end

@@ -8,7 +8,7 @@ local out, again = { 'ok' }, false
 
 local function retry(id)
   local key, content = P .. 'message:' .. id, P .. 'content:' .. id
-  local m = call('HMGET', key, 'status', 'sender', 'priority', 'message_type')
+  local m = call('HMGET', key, 'status', 'sender', 'priority', 'message_type', '_tenant')
   if not m[1] or not m[2] then
     return 'not_found'
   elseif m[1] ~= 'failed' then
@@ -17,6 +17,7 @@ local function retry(id)
     return 'no_content'
   end
   local priority = int((digits[m[3]] or 2) + (m[4] == 'MARKETING' and 3 or 0))
+    .. (m[5] and '/' .. m[5] or '')
   call('HSET', key, 'status', 'queued', 'attempts', '0')
   call('HSETNX', key, '_fence', int(now))
   call('HDEL', key, 'failed_at', 'error_code', 'error_message', 'response', 'next_attempt_at',
@@ -25,7 +26,7 @@ local function retry(id)
   call('PERSIST', key)
   call('PERSIST', content)
   call('ZREM', P .. 'dead', id)
-  call('RPUSH', ready_key(m[2], priority), id)
+  put('RPUSH', ready_key(m[2], priority), { id })
   give_turn(m[2])
   event(false, 'message.queued', 'id', id, 'sender', m[2])
   again = true

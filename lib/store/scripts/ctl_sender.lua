@@ -17,11 +17,9 @@ local function resume(id, key)
   for _, name in ipairs({ 'sender:' .. id, string.match(names, 'account:%S+') }) do
     call('HDEL', P .. 'bucket:' .. name, 'pause', 'trouble')
   end
-  for priority = 0, LAST_CLASS do
-    if call('EXISTS', ready_key(id, priority)) == 1 then
-      call('ZADD', P .. 'turn', 'LT', int(now_us), id)
-      again = true
-    end
+  if waiting(id) > 0 then
+    call('ZADD', P .. 'turn', 'LT', int(now_us), id)
+    again = true
   end
 end
 

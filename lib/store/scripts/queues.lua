@@ -46,23 +46,42 @@ local function ref_cut(ref, n)
 end
 
 -- Of the sender being served:
-local queue       -- by class: how many elements its queues have, and `all`
+local queue       -- by class: how many elements its queues have, `lanes` of all lanes, and `all`
 local opened = {} -- by class: the element being cut
 local looked = 0  -- elements popped
 local turned = 0  -- those of them that were references
 local wide = false -- nothing bounds it: an element need not be cut for a few
+local lanes = {}  -- by class: how many lanes there are
+local moved = 0   -- elements that came to lanes without put()
+local turns = 0   -- lanes served
 
+-- `class` is a number, or has a lane behind it: what a message's `_priority` says.
 local function queue_add(class, n)
-  queue[class], queue.all = queue[class] + n, queue.all + n
+  local part = queue[class] and class or queue[tonumber(class)] and tonumber(class) or 'lanes'
+  queue[part], queue.all = queue[part] + n, queue.all + n
+end
+
+-- The same where the queue is written here.
+local function queue_move(class, n)
+  queue_add(class, n)
+  moved = moved + (queue[class] and 0 or n)
 end
 
 -- Read once, so that empty queues need not be asked.
-local function open_queues(sender)
-  queue = { all = 0 }
+local function open_queues(sender, in_lanes)
+  local sum = 0
+  queue, moved, lanes = { all = 0, lanes = 0 }, 0, {}
   for class = 0, LAST_CLASS do
     local len = tell('LLEN', ready_key(sender, class))
     queue[class] = 0
     queue_add(class, type(len) == 'number' and len or 0)
+    lanes[class] = in_lanes > 0 and class > 0 and tell('ZCARD', lanes_key(sender, class)) or 0
+    sum = sum + lanes[class]
+  end
+  if in_lanes ~= 0 and sum == 0 then
+    moved = -in_lanes -- somebody deleted them
+  else
+    queue_add('lanes', in_lanes)
   end
 end
 
@@ -80,7 +99,7 @@ end
 
 -- Adds up to `count` messages of a queue to ids; returns how many they are. Where elements of many
 -- wait they are popped one by one.
-local function take(ids, sender, class, count, many)
+local function take_queue(ids, sender, class, count, many)
   local got, empty, key = 0, false, ready_key(sender, class)
   while got < count and turned < LOOK_MAX do
     if opened[class] then
@@ -89,15 +108,15 @@ local function take(ids, sender, class, count, many)
       break
     else
       local asked = many and 1 or count - got
-      local popped = queue[class] > 0 and tell('LPOP', key, asked) or {}
+      local popped = queue[class] ~= 0 and tell('LPOP', key, asked) or {}
       looked, empty = looked + #popped, #popped < asked
-      queue_add(class, -#popped)
+      queue_move(class, -#popped)
       for k, id in ipairs(popped) do
         if not is_ref(id) then
           ids[#ids + 1] = id
           got = got + 1
         elseif opened[class] then
-          queue_add(class, #popped - k + 1)
+          queue_move(class, #popped - k + 1)
           call('LPUSH', key, unpack(popped, k)) -- never met, as long as `_extra` is true
           break
         else
@@ -114,14 +133,79 @@ local function take(ids, sender, class, count, many)
   return got
 end
 
+-- What is in no lane takes its turn like one, under a name that none can have.
+local NO_LANE = '-/'
+
+local function lane_class(class, lane)
+  return lane == NO_LANE and class or class .. '/' .. lane
+end
+
+-- The same of a class with its lanes, each of which gets an equal share.
+local function take(ids, sender, class, count, many)
+  if lanes[class] == 0 or count <= 0 then
+    return take_queue(ids, sender, class, count, many)
+  end
+  local key, got = lanes_key(sender, class), 0
+  if queue[class] > 0 or opened[class] then
+    lanes[class] = lanes[class] + tell('ZADD', key, 'NX', int(now_us), NO_LANE)
+  end
+  repeat
+    local names = tell('ZRANGEBYSCORE', key, '-inf', int(now_us + turns), 'LIMIT', 0, count - got)
+    local share = math.max(1, math.floor((count - got) / #names))
+    for _, lane in ipairs(names) do
+      local n = take_queue(ids, sender, lane_class(class, lane), share, many)
+      got = got + n
+      if n < share and turned < LOOK_MAX then
+        lanes[class] = lanes[class] - tell('ZREM', key, lane)
+      else
+        turns = turns + 1
+        tell('ZADD', key, int(now_us + turns), lane)
+      end
+    end
+  until #names == 0 or got >= count or turned >= LOOK_MAX
+  return got
+end
+
+-- A lane whose next message has to wait lets the others pass until then. False: it is in none.
+local function park_lane(sender, priority, at)
+  local class, lane = string.match(priority, '^(%d)/(.+)$')
+  return lane and tell('ZADD', lanes_key(sender, class), int(at), lane) and true
+end
+
+-- When the first lane may be served again, if all that waits is in lanes that are parked.
+local function lanes_wait(sender)
+  local first = math.huge
+  if queue.lanes == 0 or queue.lanes < queue.all then
+    return nil
+  end
+  for class = 1, LAST_CLASS do
+    local due = lanes[class] > 0 and tell('ZRANGE', lanes_key(sender, class), 0, 0, 'WITHSCORES')
+    first = math.min(first, due and due[2] and tonumber(due[2]) or math.huge)
+  end
+  return first < math.huge and first > now_us + turns and first or nil
+end
+
 -- What is left of open elements goes back to the head of its queue.
-local function close_refs(sender)
+local function close_queues(sender)
   for class, ref in pairs(opened) do
-    queue_add(class, 1)
+    queue_move(class, 1)
     call('LPUSH', ready_key(sender, class), ref_pack(ref.mark, ref.b.id, ref.attempts,
       int(ref.left), ref.rest))
     refs_count(sender, ref.b, ref.left, 1)
     opened[class] = nil
+    if not queue[class] then
+      local number, lane = string.match(class, '^(%d)/(.+)$')
+      lanes[tonumber(number)] = lanes[tonumber(number)]
+        + tell('ZADD', lanes_key(sender, number), 'NX', int(now_us), lane)
+    end
+  end
+  if moved ~= 0 then
+    tell('HINCRBY', P .. 'sender:' .. sender, '_in_lanes', moved)
+  end
+  for class = 1, moved < 0 and queue.lanes == 0 and LAST_CLASS or 0 do
+    if lanes[class] > 0 then
+      tell('DEL', lanes_key(sender, class)) -- lanes that became empty
+    end
   end
 end
 
@@ -142,10 +226,11 @@ local function pop(sender, n, served, many)
   return ids
 end
 
--- Puts a popped id back to the head of its queue.
+-- Puts a popped id back to the head of its queue; its lane is the next.
 local function unpop(sender, id)
   local class = tell('HGET', P .. 'message:' .. id, '_priority')
-  class = tonumber(type(class) == 'string' and class or '2')
+  class = type(class) == 'string' and class or '2'
   put('LPUSH', ready_key(sender, class), { id })
   queue_add(class, 1)
+  park_lane(sender, class, 0)
 end
