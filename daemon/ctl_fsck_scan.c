@@ -102,19 +102,19 @@ static const struct {
     const char *name;
     enum key_family family;
 } families[] = {
-    {"message:", FAMILY_KNOWN},   {"content:", FAMILY_CONTENT},     {"ready:", FAMILY_QUEUE},
-    {"lease:", FAMILY_WORKER},    {"refs:", FAMILY_WORKER},         {"claimed:", FAMILY_WORKER},
-    {"bulk:", FAMILY_BULK},       {"reply:", FAMILY_EXPIRING},      {"idem:", FAMILY_EXPIRING},
-    {"pair:", FAMILY_EXPIRING},   {"stats:", FAMILY_EXPIRING},      {"timeline:", FAMILY_EXPIRING},
-    {"worker:", FAMILY_EXPIRING}, {"bucket:", FAMILY_KNOWN},        {"sender:", FAMILY_KNOWN},
-    {"waiters:", FAMILY_KNOWN},   {"lead:", FAMILY_KNOWN},          {"leads:", FAMILY_KNOWN},
-    {"template:", FAMILY_KNOWN},  {"suppressed:", FAMILY_KNOWN},    {"jobs", FAMILY_KNOWN},
-    {"jobs:high", FAMILY_KNOWN},  {"jobs:low", FAMILY_KNOWN},       {"events", FAMILY_KNOWN},
-    {"rejected", FAMILY_KNOWN},   {"dead", FAMILY_KNOWN},           {"workers", FAMILY_KNOWN},
-    {"senders", FAMILY_KNOWN},    {"worker_names", FAMILY_KNOWN},   {"delayed", FAMILY_KNOWN},
-    {"turn", FAMILY_KNOWN},       {"suspects", FAMILY_EXPIRING},    {"healed", FAMILY_EXPIRING},
-    {"expand", FAMILY_KNOWN},     {"shared_buckets", FAMILY_KNOWN}, {"bulks", FAMILY_KNOWN},
-    {"leads", FAMILY_KNOWN},
+    {"message:", FAMILY_KNOWN},    {"content:", FAMILY_CONTENT}, {"ready:", FAMILY_QUEUE},
+    {"lease:", FAMILY_WORKER},     {"refs:", FAMILY_WORKER},     {"claimed:", FAMILY_WORKER},
+    {"bulk:", FAMILY_BULK},        {"reply:", FAMILY_EXPIRING},  {"idem:", FAMILY_EXPIRING},
+    {"pair:", FAMILY_EXPIRING},    {"stats:", FAMILY_EXPIRING},  {"timeline:", FAMILY_EXPIRING},
+    {"minutes:", FAMILY_EXPIRING}, {"worker:", FAMILY_EXPIRING}, {"bucket:", FAMILY_KNOWN},
+    {"sender:", FAMILY_KNOWN},     {"waiters:", FAMILY_KNOWN},   {"lead:", FAMILY_KNOWN},
+    {"leads:", FAMILY_KNOWN},      {"template:", FAMILY_KNOWN},  {"suppressed:", FAMILY_KNOWN},
+    {"jobs", FAMILY_KNOWN},        {"jobs:high", FAMILY_KNOWN},  {"jobs:low", FAMILY_KNOWN},
+    {"events", FAMILY_KNOWN},      {"rejected", FAMILY_KNOWN},   {"dead", FAMILY_KNOWN},
+    {"workers", FAMILY_KNOWN},     {"senders", FAMILY_KNOWN},    {"worker_names", FAMILY_KNOWN},
+    {"delayed", FAMILY_KNOWN},     {"turn", FAMILY_KNOWN},       {"suspects", FAMILY_EXPIRING},
+    {"healed", FAMILY_EXPIRING},   {"expand", FAMILY_KNOWN},     {"shared_buckets", FAMILY_KNOWN},
+    {"bulks", FAMILY_KNOWN},       {"leads", FAMILY_KNOWN},
 #ifdef SENDQ_CRASH_POINTS
     {"test_clock", FAMILY_KNOWN},
 #endif
