@@ -23,6 +23,7 @@ struct config {
         *redis_url; /* may hold a password: masked when printed; file:/env:/credential: too */
     const char *redis_user, *redis_password; /* "" = the URL's; masked too */
     const char *redis_sentinel_user, *redis_sentinel_password;
+    const char *redis_ca_file, *redis_cert_file, *redis_key_file, *redis_server_name;
     const char *admin_listen; /* "" = off */
     const char *worker_name;  /* "" = host-pid */
     enum log_level log_level;

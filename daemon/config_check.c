@@ -119,6 +119,9 @@ enum sq_err config_redis_addr(const struct config *c, struct redis_addr *ret, st
         err = redis_login_set(&addr.sentinel, "sentinels' ", c->redis_sentinel_user,
                               c->redis_sentinel_password, e);
     if (err == SQ_OK)
+        err = redis_tls_set(&addr.tls, c->redis_ca_file, c->redis_cert_file, c->redis_key_file,
+                            c->redis_server_name, e);
+    if (err == SQ_OK)
         *ret = addr;
     explicit_bzero(&addr, sizeof(addr));
     return err;
@@ -130,6 +133,10 @@ bool config_same_redis(const struct config *a, const struct config *b)
            text_eq(a->redis_password, b->redis_password) &&
            text_eq(a->redis_sentinel_user, b->redis_sentinel_user) &&
            text_eq(a->redis_sentinel_password, b->redis_sentinel_password) &&
+           text_eq(a->redis_ca_file, b->redis_ca_file) &&
+           text_eq(a->redis_cert_file, b->redis_cert_file) &&
+           text_eq(a->redis_key_file, b->redis_key_file) &&
+           text_eq(a->redis_server_name, b->redis_server_name) &&
            a->redis_timeout_ms == b->redis_timeout_ms;
 }
 

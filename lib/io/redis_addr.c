@@ -212,15 +212,14 @@ enum sq_err redis_addr_parse(const char *url, struct redis_addr *ret, struct err
         err = parse_unix(url + strlen("unix://"), &a, e);
     else if (url != NULL && text_starts(url, "redis://"))
         err = parse_tcp(url + strlen("redis://"), &a, e);
-    else if (url != NULL && text_starts(url, "rediss://"))
-        err = err_set(e, SQ_ERR_INVALID,
-                      "Redis URL: rediss:// (TLS) is not supported; use a unix socket or a TLS "
-                      "tunnel such as stunnel");
-    else if (url != NULL && text_starts(url, "sentinel://"))
+    else if (url != NULL && text_starts(url, "rediss://")) {
+        a.tls.on = true;
+        err = parse_tcp(url + strlen("rediss://"), &a, e);
+    } else if (url != NULL && text_starts(url, "sentinel://"))
         err = parse_sentinel(url + strlen("sentinel://"), &a, e);
     else
         err = err_set(e, SQ_ERR_INVALID,
-                      "Redis URL: expected unix:///path, redis://[user:password@]host[:port]"
+                      "Redis URL: expected unix:///path, redis(s)://[user:password@]host[:port]"
                       "[/db] or sentinel://host,host/name");
     if (err == SQ_OK)
         *ret = a;
@@ -254,4 +253,25 @@ enum sq_err redis_login_set(struct redis_login *l, const char *which, const char
         *l = new;
     explicit_bzero(&new, sizeof(new));
     return err;
+}
+
+enum sq_err redis_tls_set(struct redis_tls *t, const char *ca_file, const char *cert_file,
+                          const char *key_file, const char *server_name, struct err_text *e)
+{
+    struct redis_tls new = {.on = t->on};
+    enum sq_err err = set_part(new.ca_file, sizeof(new.ca_file), "", "CA file", ca_file, e);
+
+    if (err == SQ_OK)
+        err = set_part(new.cert_file, sizeof(new.cert_file), "", "certificate file", cert_file, e);
+    if (err == SQ_OK)
+        err = set_part(new.key_file, sizeof(new.key_file), "", "key file", key_file, e);
+    if (err == SQ_OK)
+        err = set_part(new.server_name, sizeof(new.server_name), "", "server name", server_name, e);
+    if (err != SQ_OK)
+        return err;
+    if (!t->on && (new.ca_file[0] || new.cert_file[0] || new.key_file[0] || new.server_name[0]))
+        return err_set(e, SQ_ERR_INVALID,
+                       "Redis URL: CA, certificate, key and server name belong to rediss://");
+    *t = new;
+    return SQ_OK;
 }

@@ -6,6 +6,7 @@
 #include "redis_attach.h"
 
 #include "buf.h"
+#include "tls_pipe.h"
 
 #include <event2/event.h>
 #include <hiredis/async.h>
@@ -17,6 +18,8 @@
 
 struct attached {
     redisAsyncContext *ac;
+    struct loop *loop;
+    struct tls_pipe *tls; /* NULL = none */
     struct event *read_ev, *write_ev;
     struct after *flush;
     bool reading, writing; /* is the event armed? */
@@ -72,9 +75,11 @@ static void on_cleanup(void *arg)
 
     if (a->gone != NULL)
         *a->gone = true;
+    a->ac->ev.data = NULL;
     event_free(a->read_ev);
     event_free(a->write_ev);
     after_free(a->flush);
+    tls_pipe_free(a->tls);
     free(a);
 }
 
@@ -131,6 +136,7 @@ void redis_attach(redisAsyncContext *ac, struct loop *loop)
     struct event_base *base = loop_base(loop);
 
     a->ac = ac;
+    a->loop = loop;
     a->flush = after_new(loop, on_flush, a);
     a->read_ev = event_new(base, ac->c.fd, EV_READ | EV_PERSIST, on_readable, a);
     a->write_ev = event_new(base, ac->c.fd, EV_WRITE | EV_PERSIST, on_writable, a);
@@ -144,4 +150,35 @@ void redis_attach(redisAsyncContext *ac, struct loop *loop)
     ac->ev.cleanup = on_cleanup;
     on_add_read(a);
     on_add_write(a); /* writable = connected, or failed to */
+}
+
+void redis_attach_tls(redisAsyncContext *ac, struct tls_pipe *tls)
+{
+    struct attached *a = ac->ev.data;
+
+    a->tls = tls;
+}
+
+/* The descriptor keeps its number, but not what it stands for: epoll has to be told. */
+void redis_attach_connected(redisAsyncContext *ac)
+{
+    struct attached *a = ac->ev.data;
+
+    if (a->tls == NULL)
+        return;
+    event_del(a->read_ev);
+    event_del(a->write_ev);
+    tls_pipe_begin(a->tls, ac->c.fd);
+    tls_pipe_join(a->tls, a->loop);
+    if (a->reading)
+        event_add(a->read_ev, NULL);
+    if (a->writing)
+        event_add(a->write_ev, NULL);
+}
+
+const char *redis_attach_error(const redisAsyncContext *ac)
+{
+    const struct attached *a = ac->ev.data;
+
+    return a != NULL && a->tls != NULL ? tls_pipe_error(a->tls) : "";
 }

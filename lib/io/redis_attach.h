@@ -5,8 +5,15 @@
 #include "loop.h"
 
 struct redisAsyncContext;
+struct tls_pipe;
 
 /* Watches the context's socket until hiredis frees the context, which ends the watching too. */
 void redis_attach(struct redisAsyncContext *ac, struct loop *loop);
+/* Takes the pipe over, for redis_attach_connected; freed with the context. */
+void redis_attach_tls(struct redisAsyncContext *ac, struct tls_pipe *tls);
+/* The context has connected: from here on all goes through TLS, where there is a pipe. */
+void redis_attach_connected(struct redisAsyncContext *ac);
+/* What TLS says of the connection's end, or "". */
+const char *redis_attach_error(const struct redisAsyncContext *ac);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "name_lookup.h"
 #include "redis_attach.h"
+#include "tls_pipe.h"
 
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
@@ -26,7 +27,7 @@ static void tcp_keep_alive(int fd)
 }
 
 /* Hands the context over, or what hiredis says against it. */
-static void hand_over(struct redis_dial *d, redisAsyncContext *ac, bool is_tcp)
+static void hand_over(struct redis_dial *d, redisAsyncContext *ac, struct tls_pipe *tls)
 {
     char why[160];
 
@@ -35,13 +36,29 @@ static void hand_over(struct redis_dial *d, redisAsyncContext *ac, bool is_tcp)
     if (ac->err != 0) {
         snprintf(why, sizeof(why), "%s", ac->errstr);
         redisAsyncFree(ac);
+        tls_pipe_free(tls);
         d->cb(NULL, why, d->arg);
         return;
     }
-    if (is_tcp)
-        tcp_keep_alive(ac->c.fd);
     redis_attach(ac, d->loop);
+    redis_attach_tls(ac, tls);
     d->cb(ac, NULL, d->arg);
+}
+
+static void dial(struct redis_dial *d, const char *address)
+{
+    struct tls_pipe *tls = NULL;
+    redisAsyncContext *ac;
+    struct err_text e;
+
+    if (d->tls->on && tls_pipe_new(d->tls, d->to.name, &tls, &e) != SQ_OK) {
+        d->cb(NULL, e.text, d->arg);
+        return;
+    }
+    ac = redisAsyncConnect(address, d->to.port);
+    if (ac != NULL && ac->err == 0)
+        tcp_keep_alive(ac->c.fd);
+    hand_over(d, ac, tls);
 }
 
 /* One address a connection: the next one takes the name's next. */
@@ -52,21 +69,22 @@ static void on_found(const struct name_found *found, void *arg)
 
     d->lookup = NULL;
     if (found->count > 0) {
-        hand_over(d, redisAsyncConnect(found->address[d->tries++ % found->count], d->to.port),
-                  true);
+        dial(d, found->address[d->tries++ % found->count]);
         return;
     }
     snprintf(why, sizeof(why), "%.100s: %s", d->to.name, found->why);
     d->cb(NULL, why, d->arg);
 }
 
-void redis_dial_begin(struct redis_dial *d, const char *path, const struct redis_host *to)
+void redis_dial_begin(struct redis_dial *d, const struct redis_addr *addr,
+                      const struct redis_host *to)
 {
     d->to = *to;
-    if (path[0] != '\0')
-        hand_over(d, redisAsyncConnectUnix(path), false);
+    d->tls = &addr->tls;
+    if (addr->path[0] != '\0')
+        hand_over(d, redisAsyncConnectUnix(addr->path), NULL);
     else if (name_is_address(to->name))
-        hand_over(d, redisAsyncConnect(to->name, to->port), true);
+        dial(d, to->name);
     else
         d->lookup = name_lookup_new(d->loop, to->name, on_found, d);
 }

@@ -19,11 +19,13 @@ struct redis_dial {
     void *arg;
     struct name_lookup *lookup;
     struct redis_host to;
+    const struct redis_tls *tls;
     unsigned tries; /* which of a name's addresses is the next */
 };
 
-/* path: a unix socket, or "" for `to`. */
-void redis_dial_begin(struct redis_dial *d, const char *path, const struct redis_host *to);
+/* To the address' unix socket, or to `to`. */
+void redis_dial_begin(struct redis_dial *d, const struct redis_addr *addr,
+                      const struct redis_host *to);
 /* The callback does not run any more. */
 void redis_dial_cancel(struct redis_dial *d);
 

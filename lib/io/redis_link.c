@@ -20,6 +20,7 @@
 #include "backoff.h"
 #include "buf.h"
 #include "list.h"
+#include "redis_attach.h"
 #include "redis_dial.h"
 #include "redis_hello.h"
 #include "redis_reply.h"
@@ -229,9 +230,11 @@ static void on_reply(redisAsyncContext *ac, void *reply, void *arg)
 {
     struct command *c = arg;
     struct redis_link *l = c->link;
+    const char *why;
 
     if (l != NULL && reply == NULL) {
-        link_lost(l, ac->errstr, false); /* answers c too */
+        why = redis_attach_error(ac);
+        link_lost(l, *why != '\0' ? why : ac->errstr, false); /* answers c too */
     } else if (l != NULL && l->state == LINK_UP && redis_error_is_elsewhere(reply_error(reply))) {
         link_turned_away(l, reply_error(reply)); /* so does this */
     } else if (l != NULL) {
@@ -396,6 +399,7 @@ static void on_connect(const redisAsyncContext *ac, int status)
         link_lost(l, ac->errstr, false);
         return;
     }
+    redis_attach_connected(l->ac);
     l->state = LINK_HELLO;
     l->hello = (struct redis_hello){.route = &l->route, .name = l->name, .key = l->key};
     hello_next(l);
@@ -429,7 +433,7 @@ static void link_connect(struct redis_link *l)
     redis_route_begin(&l->route);
     l->state = LINK_CONNECTING;
     timer_set_us(l->timer, l->opts.connect_timeout_ms * 1000);
-    redis_dial_begin(&l->dial, l->addr.path, &l->route.to);
+    redis_dial_begin(&l->dial, &l->addr, &l->route.to);
 }
 
 static void on_timer(void *arg)

@@ -4,6 +4,7 @@
 #include "buf.h"
 #include "redis_hello.h"
 #include "redis_reply.h"
+#include "tls_pipe.h"
 
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 struct redis_sync {
     redisContext *c;
+    struct tls_pipe *tls; /* NULL = none */
 };
 
 void redis_reply_free(struct redisReply *reply)
@@ -24,6 +26,7 @@ void redis_sync_close(struct redis_sync *r)
     if (r == NULL)
         return;
     redisFree(r->c);
+    tls_pipe_free(r->tls);
     free(r);
 }
 
@@ -46,6 +49,20 @@ enum sq_err redis_sync_command(struct redis_sync *r, int argc, const char **argv
     return SQ_OK;
 }
 
+/* What TLS says, or else hiredis. */
+static const char *error_of(const struct redis_sync *r)
+{
+    const char *tls = r->tls != NULL ? tls_pipe_error(r->tls) : "";
+
+    return *tls != '\0' ? tls : r->c->errstr;
+}
+
+static void start_tls(struct redis_sync *r)
+{
+    tls_pipe_begin(r->tls, r->c->fd);
+    tls_pipe_run(r->tls);
+}
+
 /* One connection. */
 static enum sq_err dial(const struct redis_route *route, int64_t timeout_ms,
                         struct redis_sync **ret, struct err_text *e)
@@ -55,13 +72,21 @@ static enum sq_err dial(const struct redis_route *route, int64_t timeout_ms,
     struct redis_sync *r = mem_zalloc(sizeof(*r));
     enum sq_err err = SQ_OK;
 
+    if (addr->tls.on)
+        err = tls_pipe_new(&addr->tls, route->to.name, &r->tls, e);
+    if (err != SQ_OK) {
+        free(r);
+        return err;
+    }
     r->c = addr->path[0] != '\0' ? redisConnectUnixWithTimeout(addr->path, tv)
                                  : redisConnectWithTimeout(route->to.name, route->to.port, tv);
     if (r->c == NULL)
         abort(); /* no memory */
     if (r->c->err != 0)
         err = err_set(e, SQ_ERR_IO, "cannot connect to Redis: %s", r->c->errstr);
-    else if (redisSetTimeout(r->c, tv) != REDIS_OK)
+    else if (r->tls != NULL)
+        start_tls(r);
+    if (err == SQ_OK && redisSetTimeout(r->c, tv) != REDIS_OK)
         err = err_set(e, SQ_ERR_IO, "Redis: %s", r->c->errstr);
     if (err == SQ_OK)
         *ret = r;
@@ -83,7 +108,7 @@ static enum redis_hello_answer greet(struct redis_sync *r, struct redis_hello *h
     while (answer == HELLO_GO_ON && (argc = redis_hello_next(h, argv)) > 0) {
         reply = redisCommandArgv(r->c, argc, argv, NULL);
         if (reply == NULL) {
-            (void)err_set(e, SQ_ERR_IO, "Redis: %s", r->c->errstr);
+            (void)err_set(e, SQ_ERR_IO, "Redis: %s", error_of(r));
             return HELLO_FAILED;
         }
         answer = redis_hello_judge(h, reply, to, &why);

@@ -26,7 +26,8 @@ class Node:
         self.port = free_port()
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.options, self.sentinel, self.process = options, sentinel, None
+        self.options, self.sentinel, self.process = ("--port", str(self.port), *options), \
+            sentinel, None
         self.client = redis.Redis(port=self.port, password=password, decode_responses=True)
 
     @property
@@ -37,7 +38,7 @@ class Node:
         config = self.directory / f"{self.port}.conf"
         if not config.exists():  # a sentinel writes down there what it has learnt
             config.write_text(self.sentinel or "")
-        command = ["redis-server", str(config), "--port", str(self.port), "--bind", "127.0.0.1",
+        command = ["redis-server", str(config), "--bind", "127.0.0.1",
                    "--dir", str(self.directory), *self.options]
         if self.sentinel is None:
             command += ["--save", "", "--appendonly", "no"]

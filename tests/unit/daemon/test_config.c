@@ -20,7 +20,7 @@ static const struct {
     /* structure: all faults at once */
     {"redis:\n  url: a\n  timout: 5s\nretention: [7d]\nredis: {}\n",
      "f:3: redis.timout: unknown setting, expected one of url, user, password, "
-     "sentinel_user, sentinel_password, timeout\n"
+     "sentinel_user, sentinel_password, ca_file, cert_file, key_file, server_name, timeout\n"
      "f:4: retention: expected a single value, not a list or settings\n"
      "f:5: redis: expected once, but it is given twice\n"},
     {"redis:\n", "f:1: redis: expected settings (name: value lines) below it; leave it out if it "

@@ -1,0 +1,149 @@
+"""rediss://: a real redis-server with TLS; certificates that are good, of others, old, of nobody."""
+import subprocess
+
+import pytest
+from redis_groups import Node
+from support import BIN, Stand, envelope, wait_for
+
+import redis
+
+
+def openssl(*words):
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
+
+
+class Authority:
+    """A CA in a directory, and what it has signed."""
+
+    def __init__(self, directory, name="ca"):
+        self.directory, self.key, self.cert = directory, directory / f"{name}.key", \
+            directory / f"{name}.crt"
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-days", "2", "-subj", f"/CN={name}", "-keyout", self.key, "-out", self.cert)
+
+    def sign(self, name, subject="DNS:localhost", days=2):
+        """Certificate and key of somebody."""
+        key, request, cert = (self.directory / f"{name}.{end}" for end in ("key", "csr", "crt"))
+        extra = self.directory / f"{name}.ext"
+        extra.write_text(f"subjectAltName={subject}\n")
+        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key,
+                "-CAcreateserial", "-days", str(days), "-extfile", extra, "-out", cert)
+        return cert, key
+
+
+class TlsServer:
+    """A redis-server that speaks TLS alone, as `Stand` wants it."""
+
+    def __init__(self, directory, ca, cert, key, clients="no"):
+        node = Node(directory, "--tls-cert-file", str(cert), "--tls-key-file", str(key),
+                    "--tls-ca-cert-file", str(ca.cert), "--tls-auth-clients", clients)
+        node.options += ("--port", "0", "--tls-port", str(node.port))
+        options = dict(port=node.port, ssl=True, ssl_cert_reqs="none", ssl_certfile=str(cert),
+                       ssl_keyfile=str(key))
+        node.client = redis.Redis(decode_responses=True, **options)
+        self.node, self.client, self.raw = node, node.client, redis.Redis(**options)
+        node.start()
+        self.url = f"rediss://localhost:{node.port}"
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def secure(tmp_path, sandbox, ca):
+    made = []
+
+    def make(cert, key, **more):
+        server = TlsServer(tmp_path / "s", ca, cert, key, **more)
+        made.append((server, Stand(tmp_path, server, sandbox)))
+        return made[-1][1]
+
+    yield make
+    for server, stand in made:
+        stand.close()
+        server.node.kill()
+
+
+def settings(stand, ca, **more):
+    return {"redis": {"url": stand.server.url, "timeout": "3s", "ca_file": str(ca.cert)} | more}
+
+
+def ctl(daemon, *arguments):
+    return subprocess.run([BIN / "sendqctl", "--config", daemon.config_path, *arguments],
+                          capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("by", ["name", "address", "server_name"])
+def test_messages_go_through_tls(secure, ca, by):
+    subject = {"name": "DNS:localhost", "address": "IP:127.0.0.1", "server_name": "DNS:redis.example"}
+    stand = secure(*ca.sign(by, subject[by]))
+    more = {"name": {}, "address": {"url": stand.server.url.replace("localhost", "127.0.0.1")},
+            "server_name": {"server_name": "redis.example"}}
+    daemon = stand.start(**settings(stand, ca, **more[by]))
+    big = envelope({"message_data": {"recipient": "a@example.com", "subject": "S",
+                                     "content": "x" * 300000}})
+    ids = stand.push(*[envelope() for _ in range(50)], big)
+    assert {m["status"] for m in stand.wait_final(ids).values()} == {"sent"}
+    out = ctl(daemon, "message", ids[0])
+    assert out.returncode == 0 and "sent" in out.stdout, out.stderr
+    # Cut off, it comes back.
+    stand.redis.client_kill_filter(_type="normal", skipme=True)
+    stand.wait_final(stand.push(envelope()))
+    assert daemon.stop() == 0
+
+
+def test_own_certificate(secure, ca):
+    stand = secure(*ca.sign("localhost"), clients="yes")
+    cert, key = ca.sign("worker")
+    daemon = stand.start(**settings(stand, ca, cert_file=str(cert), key_file=str(key)))
+    stand.wait_final(stand.push(envelope()))
+    assert daemon.stop() == 0
+    without = stand.daemon(stand.config(**settings(stand, ca))).start(ready=False)
+    wait_for(lambda: without.log_lines("event=redis_down", "TLS: "), without.log)
+
+
+@pytest.mark.parametrize("fault, expected", [
+    ("other name", "hostname mismatch"),
+    ("other address", "IP address mismatch"),
+    ("expired", "certificate has expired"),
+    ("other authority", "self-signed certificate"),
+    ("no authority", "TLS: "),
+])
+def test_certificates_that_prove_nothing(secure, ca, fault, expected, tmp_path):
+    signed = {"other name": dict(subject="DNS:evil.example"),
+              "other address": dict(subject="DNS:localhost"), "expired": dict(days=-1)}
+    stand = secure(*ca.sign(fault.replace(" ", "-"), **signed.get(fault, {})))
+    more = settings(stand, ca)
+    if fault == "other address":
+        more["redis"]["url"] = stand.server.url.replace("localhost", "127.0.0.1")
+    if fault == "other authority":
+        more["redis"]["ca_file"] = str(Authority(tmp_path, "other").cert)
+    if fault == "no authority":
+        del more["redis"]["ca_file"]
+    more["redis"]["password"] = "s3cret"
+    daemon = stand.daemon(stand.config(**more)).start(ready=False)
+    wait_for(lambda: daemon.log_lines("event=redis_down", expected), daemon.log)
+    out = ctl(daemon, "status")
+    assert out.returncode == 3 and expected in out.stderr, out.stderr
+    assert not [v for k, v in stand.redis.info("commandstats").items() if k == "cmdstat_auth"]
+    # Told once, however often it tries.
+    assert len(daemon.log_lines("event=redis_down")) == 1, daemon.log()
+
+
+def test_faults_of_files(stand, ca):
+    nonsense = stand.directory / "nonsense.pem"
+    nonsense.write_text("nothing")
+    for more, expected in (({"ca_file": str(nonsense)}, "cannot use the CA file"),
+                           ({"cert_file": str(nonsense)}, "cannot use the certificate"),
+                           ({"cert_file": str(ca.cert)}, "cannot use the key")):
+        config = stand.config(redis={"url": "rediss://127.0.0.1:1"} | more)
+        daemon = stand.daemon(config).start(ready=False)
+        wait_for(lambda d=daemon, e=expected: d.log_lines("event=redis_down", e), daemon.log)
+    daemon = stand.daemon(stand.config(redis={"ca_file": str(ca.cert)}))
+    out = subprocess.run([BIN / "sendqd", "--check", "--config", daemon.config_path],
+                         capture_output=True, text=True)
+    assert out.returncode == 1 and "belong to rediss://" in out.stderr
