@@ -85,6 +85,17 @@ def test_documented_rights_are_enough(guarded):
     assert 'password: "***"' in shown.stdout
 
 
+def test_every_script_has_its_rights():
+    """Also what the path above does not happen to run."""
+    scripts = (DOC.parents[1] / "lib" / "store" / "scripts").glob("*.lua")
+    used = set()
+    for script in scripts:
+        if not script.name.startswith("ctl_"):  # sendqctl's
+            used.update(re.findall(r"\b(?:call|tell|pcall)\('([A-Z]+)'", script.read_text()))
+    missing = {word for word in used if "+" + word.lower() not in documented()}
+    assert len(used) > 40 and not missing
+
+
 def test_sendqctl_has_rights_of_its_own(guarded):
     stand = guarded
     set_user(stand, "on", ">PASSWORD", "resetchannels", "~t:*", "&t:bell", "+@all", "-@admin",
