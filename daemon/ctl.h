@@ -143,6 +143,8 @@ struct ctl_depths {
 };
 void ctl_read_depths(struct ctl *c, struct ctl_depths *ret);
 void ctl_json_depths(struct ctl *c, const struct ctl_depths *d);
+/* Why a bulk (its hash) is not sent further now, in words; NULL = nothing holds it up. */
+const char *ctl_explain_words(struct ctl *c, const struct redisReply *bulk, int64_t now_ms);
 /* Messages, and recipients of bulks, that a worker has leased. */
 int64_t ctl_leased(struct ctl *c, const char *worker);
 /* How many wait for a sender, of both classes of the priority. */

@@ -314,11 +314,17 @@ static enum ctl_exit retry(struct ctl *c)
     return steer(c);
 }
 
+static enum ctl_exit explain(struct ctl *c)
+{
+    return ctl_explain.verbs->run(c);
+}
+
 static const struct ctl_verb verbs[] = {
     {"ls", NULL, 0, 0, list, "the newest first"},
     {"show", "ID", 1, 1, show, "its numbers, rate and ETA; or who failed; or one lead"},
     {"watch", "ID", 1, 1, ctl_bulk_watch, "its progress live, until it is over; q ends it"},
     {"preview", "[FILE|-]", 0, 1, ctl_bulk_preview, "whom a job would reach; nothing is sent"},
+    {"explain", "ID...", 1, -1, explain, "why it is not sent yet, until when, and the ETA"},
     {"pause", "ID...", 1, -1, steer, "nothing more of it is sent until it is resumed"},
     {"resume", "ID...", 1, -1, steer, "lets it go on"},
     {"cancel", "ID...", 1, -1, steer, "what is not in flight is never sent"},

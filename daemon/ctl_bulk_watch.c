@@ -47,33 +47,6 @@ static double rate_of(struct watch *w, int64_t now_ms, int64_t final)
     return rate;
 }
 
-/* What its sender says of itself. */
-static const char *sender_reason(struct ctl *c, const char *sender)
-{
-    const struct redisReply *hash = ctl_call(c, "HGETALL", ctl_key(c, KEY_SENDER, sender));
-    const char *state = reply_field(hash, "state"), *until = reply_field(hash, "until");
-
-    if (state == NULL || text_eq(state, "ok"))
-        return NULL;
-    if (text_is_empty(until))
-        return arena_printf(&c->arena, "sender %s is %s", sender, state);
-    return arena_printf(&c->arena, "sender %s: %s until %s", sender, state, until);
-}
-
-static const char *reason_of(struct ctl *c, const struct redisReply *hash, int64_t now_ms)
-{
-    const char *status = reply_field(hash, "status"), *sender = reply_field(hash, "sender");
-    const char *key = ctl_key(c, KEY_WORKERS, NULL);
-
-    if (text_eq(status, "paused"))
-        return "paused by an operator";
-    if (!text_eq(status, "expanding") && !text_eq(status, "sending"))
-        return NULL;
-    if (reply_int(ctl_call(c, "ZCOUNT", key, ctl_text(c, now_ms), "+inf"), 0) == 0)
-        return "no worker runs";
-    return sender != NULL ? sender_reason(c, sender) : NULL;
-}
-
 static bool look(struct watch *w, struct view *p)
 {
     struct ctl *c = w->c;
@@ -84,7 +57,7 @@ static bool look(struct watch *w, struct view *p)
         return false;
     *p = (struct view){
         .status = reply_field(hash, "status"),
-        .reason = reason_of(c, hash, now_ms),
+        .reason = ctl_explain_words(c, hash, now_ms),
         .total = ctl_bulk_number(hash, "total_leads"),
         .queued = ctl_bulk_number(hash, "messages_queued"),
         .sent = ctl_bulk_number(hash, "messages_sent"),

@@ -296,6 +296,19 @@ static void explain_bulk(struct ctl *c, const struct redisReply *hash, int64_t n
     }
 }
 
+const char *ctl_explain_words(struct ctl *c, const struct redisReply *bulk, int64_t now_ms)
+{
+    struct why w;
+
+    explain_bulk(c, bulk, now_ms * 1000, &w);
+    if (text_eq(w.reason, "done") || text_eq(w.reason, "turn") || text_eq(w.reason, "in_flight"))
+        return NULL;
+    if (w.until_us == 0)
+        return arena_printf(&c->arena, "%s: %s", w.reason, words_of(w.reason));
+    return arena_printf(&c->arena, "%s until %s: %s", w.reason, ctl_limit_time(c, w.until_us),
+                        words_of(w.reason));
+}
+
 /* --- saying it --- */
 
 static void print_json(struct ctl *c, const char *id, const struct why *w)

@@ -82,16 +82,16 @@ def check_over(stand, *bulk_ids):
                 code = line.split(" ")[3]
                 found[code] = found.get(code, 0) + 1
         assert errors == found
-        left = set(stand.redis.scan_iter(stand.key("bulk", bulk_id, "*"), count=1000))
+        left = set(stand.redis.scan_iter(stand.key("bulk", bulk_id, "*"), count=10000))
         kept = {k for k in left if ":ledger:" in k or k.endswith(":content")}
         assert left == kept
         for key in [*kept, stand.key("bulk", bulk_id)]:
             assert stand.redis.ttl(key) > 0, key
     for pattern in ("ready:*", "refs:*", "lease:*", "delayed", "turn"):
-        assert not list(stand.redis.scan_iter(stand.key(pattern))), pattern
-    for key in stand.redis.scan_iter(stand.key("sender", "*")):
+        assert not list(stand.redis.scan_iter(stand.key(pattern), count=10000)), pattern
+    for key in stand.redis.scan_iter(stand.key("sender", "*"), count=10000):
         assert stand.redis.hget(key, "_extra") in (None, "0"), key
-    for key in stand.redis.scan_iter(stand.key("bucket", "*")):
+    for key in stand.redis.scan_iter(stand.key("bucket", "*"), count=10000):
         assert stand.redis.hget(key, "busy") in (None, "0"), key
 
 

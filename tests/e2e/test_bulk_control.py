@@ -201,8 +201,9 @@ def resident_kib(daemon):
 
 def held(stand):
     """Recipients leased by any worker."""
-    return sum(places.count("1") for key in stand.redis.scan_iter(stand.key("refs:*"))
-               for name, places in stand.redis.hgetall(key).items() if name.endswith("."))
+    return sum(places.count("1") for worker in stand.redis.zrange(stand.key("workers"), 0, -1)
+               for name, places in stand.redis.hgetall(stand.key("refs", worker)).items()
+               if name.endswith("."))
 
 
 def test_kill_loop(stand, record_property):

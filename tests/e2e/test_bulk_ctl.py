@@ -214,12 +214,13 @@ def test_watch_says_why_it_waits(stand, ctl):
         read_to_end(ours)
         return line
 
-    assert "  sender mail: day_cap until 2" in first_line()
+    assert "  day_cap until 2" in first_line()
+    assert ctl.json("bulk", "explain", bulk_id)[0]["reason"] == "day_cap"
     ctl.text("bulk", "pause", bulk_id)
-    assert first_line().endswith("  paused by an operator\n")
+    assert "  paused: an operator paused it" in first_line()
     ctl.text("bulk", "resume", bulk_id)
     assert daemon.stop() == 0
-    assert first_line().endswith("  no worker runs\n")
+    assert first_line().endswith("  no_worker: no daemon is running\n")
     ctl.text("bulk", "cancel", bulk_id)
     ctl.text("bulk", "watch", bulk_id, code=1)
     assert "did not end as done" in ctl.stderr

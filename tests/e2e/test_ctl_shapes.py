@@ -49,6 +49,7 @@ bulk show {bulk} --lead lead-1
 bulk show {bulk} --lead bad-1
 bulk watch {bulk}
 bulk retry --failed {bulk}
+bulk explain {held}
 bulk pause {held}
 bulk resume {held}
 bulk cancel {held}
@@ -56,7 +57,8 @@ fsck
 """
 EXIT_CODES = {"validate {bad_job}": 1}
 SCRIPTS = {("completion", "bash"), ("completion", "zsh")}  # no data: --json changes nothing
-ALSO_SHOWS = {"status": ("sender", "worker"), "top": ("status", "sender", "worker")}
+ALSO_SHOWS = {"status": ("sender", "worker"), "top": ("status", "sender", "worker"),
+              "bulk": ("explain",)}
 # Nouns that print a key's own fields, whose section of docs/keys.md tells them.
 FIELDS_OF = {"message": "A message", "dead": "A message", "bulk": "A bulk", "events": "Events"}
 # Members whose own members' names are data.
