@@ -110,6 +110,8 @@ void attempt_free(struct attempts *a, struct attempt *t)
     t->capped = t->suppressed = t->limited = t->overtaken = t->unreadable = t->refund =
         t->consent_seen = false;
     t->left = (struct answer_limit){0};
+    t->charged = 0;
+    t->wait_until_ms = 0;
     t->begun_us = 0;
     t->slot = (struct heap_node){0};
     progress_reset(&t->progress);

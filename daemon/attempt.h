@@ -48,6 +48,8 @@ struct attempt {
     int64_t fence;
     bool overtaken; /* by a more urgent one, in its slot */
     bool capped;    /* must start within its slot's jitter */
+    int charged;    /* of a bulk's recipient, once it is known: its units; -1 = over a limit */
+    int64_t wait_until_ms; /* not to be sent before (Redis time): its recipient's rate, its units */
     bool suppressed;
     bool limited;             /* over a limit: fails */
     struct answer_limit left; /* of its sender's limits, for the answer */

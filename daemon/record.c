@@ -238,6 +238,7 @@ static void fill_ref(const struct attempt *t, struct store_finish *f)
     f->place = t->place;
     f->shard = bulk_shard(t->bulk, f->lead);
     f->attempts = t->message.attempts;
+    f->units = t->charged;
 }
 
 /* What the attempt says of its provider, whatever becomes of the message. */

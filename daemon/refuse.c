@@ -38,6 +38,8 @@ bool refuse_attempt(struct attempt *t, struct quiet_zones *zones, int64_t now_ms
     enum error_code code = reason(t, now_ms, &why);
     int64_t until = code == CODE_NONE ? quiet_until(zones, t->sender, &t->message, now_ms) : now_ms;
 
+    if (code == CODE_NONE && t->wait_until_ms > until)
+        until = t->wait_until_ms;
     if (code == CODE_NONE && until <= now_ms)
         return false;
     t->refund = true;
@@ -45,7 +47,7 @@ bool refuse_attempt(struct attempt *t, struct quiet_zones *zones, int64_t now_ms
         outcome_set(&t->outcome, OUTCOME_FAILED, code, "%s", why);
         return true;
     }
-    outcome_set(&t->outcome, OUTCOME_POSTPONED, CODE_NONE, "quiet hours");
+    outcome_set(&t->outcome, OUTCOME_POSTPONED, CODE_NONE, "it has to wait");
     t->outcome.retry_after_ms = until - now_ms;
     return true;
 }

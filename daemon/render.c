@@ -1,9 +1,13 @@
 /* Render: a slice's bulk (kept in a small cache), then its leads, all at once, then the suppression
- * list where there is one. Two or three round trips for a slice, whatever its size. */
+ * list where there is one, then what its recipients cost where limits ask for more than a claim
+ * knows. Two to four round trips for a slice, whatever its size. */
 #include "render.h"
 
 #include "bulk.h"
+#include "choice.h"
+#include "refusal.h"
 #include "text.h"
+#include "zones.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +22,13 @@ struct slice {
     struct bulk *bulk; /* NULL: being read */
     int64_t fence;
     unsigned attempts, first_place;
-    bool capped, check_suppressed, is_adopted, give_back;
+    bool capped, check_suppressed, charge, is_adopted, give_back;
     char *text; /* what ids point into */
     const char **ids;
     int64_t *slots;
     struct attempt **made;
     size_t count;
-    size_t *asked; /* which of `made` the suppression list is asked about */
+    size_t *asked; /* which of `made` the call under way is about */
     size_t asked_count;
 };
 
@@ -39,6 +43,7 @@ struct render_stage {
     struct attempts *all;
     struct render_ops ops;
     struct live_config *live;
+    struct zones zones;
     struct list slices;
     unsigned waiting;
     struct cached cache[CACHE_MAX];
@@ -167,6 +172,75 @@ static bool has_failed(struct slice *s, enum store_status st)
     return true;
 }
 
+/* --- limits that only now can be looked at --- */
+
+static void on_charged(enum store_status st, const int64_t *times, void *arg)
+{
+    struct slice *s = arg;
+
+    if (has_failed(s, st))
+        return;
+    for (size_t i = 0; i < s->asked_count; i++) {
+        struct attempt *t = s->made[s->asked[i]];
+
+        if (times[i] > 0) {
+            s->slots[s->asked[i]] = times[i];
+            t->charged = (int)t->message.units;
+        } else {
+            t->charged = -1;
+            t->wait_until_ms = -times[i] / 1000 + 1;
+        }
+    }
+    give_out(s, true);
+}
+
+/* Those that are going to be sent. */
+static void add_costs(struct slice *s, struct store_cost *costs)
+{
+    struct err_text e;
+
+    s->asked_count = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        struct attempt *t = s->made[i];
+        struct message *m = &t->message;
+
+        if (t->suppressed || t->sender == NULL || m->text[MSG_REFUSAL] != NULL)
+            continue;
+        if (choice_count(t->sender, m, &e) != SQ_OK) {
+            refusal_set(m, CODE_RATE_LIMITED, "%s", e.text);
+            continue;
+        }
+        costs[s->asked_count] = (struct store_cost){s->slots[i], m->units, m->text[MSG_RECIPIENT]};
+        s->asked[s->asked_count++] = i;
+    }
+}
+
+static void charge(struct slice *s)
+{
+    struct render_stage *r = s->stage;
+    struct store_cost *costs = mem_zalloc((s->count + 1) * sizeof(*costs));
+    struct store_claim req = {.horizon_us = r->live->config->grant_horizon_ms * 1000};
+
+    add_costs(s, costs);
+    zones_refresh(&r->zones, store_now_ms(r->store));
+    req.zones = r->zones.items;
+    req.zone_count = r->zones.count;
+    if (s->asked_count == 0)
+        give_out(s, true);
+    else if (store_charge(r->store, s->made[s->asked[0]]->sender->id, &req, costs, s->asked_count,
+                          on_charged, s) != SQ_OK)
+        drop(s);
+    free(costs);
+}
+
+static void go_on(struct slice *s)
+{
+    if (s->charge && !s->give_back && s->bulk->is_readable)
+        charge(s);
+    else
+        give_out(s, true);
+}
+
 /* --- suppressions --- */
 
 static void on_suppressed(enum store_status st, const bool *suppressed, void *arg)
@@ -177,7 +251,7 @@ static void on_suppressed(enum store_status st, const bool *suppressed, void *ar
         return;
     for (size_t i = 0; i < s->asked_count; i++)
         s->made[s->asked[i]]->suppressed = suppressed[i];
-    give_out(s, true);
+    go_on(s);
 }
 
 static void ask_suppressed(struct slice *s)
@@ -194,7 +268,7 @@ static void ask_suppressed(struct slice *s)
         s->asked[s->asked_count++] = i;
     }
     if (s->asked_count == 0) {
-        give_out(s, true);
+        go_on(s);
     } else {
         err = store_suppressed(s->stage->store, s->bulk->message.channel, recipients,
                                s->asked_count, on_suppressed, s);
@@ -237,7 +311,7 @@ static void on_found(enum store_status st, const struct directory_found *found, 
     if (s->check_suppressed && s->bulk->is_readable)
         ask_suppressed(s);
     else
-        give_out(s, true);
+        go_on(s);
 }
 
 static void look_up(struct slice *s)
@@ -323,6 +397,7 @@ void render_slice(struct render_stage *r, const struct store_claimed *c)
     s->first_place = 1;
     s->capped = c->capped;
     s->check_suppressed = c->check_suppressed;
+    s->charge = c->charge;
     read_slots(s, c->slots);
     start(s);
 }
@@ -374,6 +449,7 @@ void render_free(struct render_stage *r)
         return;
     for (size_t i = 0; i < CACHE_MAX; i++)
         bulk_unref(r->cache[i].bulk);
+    zones_free(&r->zones);
     live_config_unref(r->live);
     free(r);
 }
@@ -384,4 +460,5 @@ void render_set_config(struct render_stage *r, struct live_config *live)
 
     r->live = live_config_ref(live);
     live_config_unref(old);
+    zones_set(&r->zones, live->config);
 }

@@ -31,6 +31,7 @@ static const struct {
     [SCRIPT_LEAVE] = {"leave", script_leave, sizeof(script_leave) - 1},
     [SCRIPT_OVERVIEW] = {"overview", script_overview, sizeof(script_overview) - 1},
     [SCRIPT_EXPAND] = {"expand", script_expand, sizeof(script_expand) - 1},
+    [SCRIPT_CHARGE] = {"charge", script_charge, sizeof(script_charge) - 1},
 };
 
 /* What an ACL forbids reads differently when a script asks for it. */

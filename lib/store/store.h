@@ -219,6 +219,7 @@ struct store_claimed {
     const char *slots;     /* of each lead, commas between; or one for all */
     bool check_suppressed; /* some channel has a suppression list: recipients are to be looked up */
     bool wants_expansion;  /* few of its recipients wait: there is room for the next page */
+    bool charge;           /* store_charge has to be asked about them */
 };
 
 struct store_claims {
@@ -283,6 +284,7 @@ struct store_finish {
     unsigned place;          /* in the slice, from 1 */
     unsigned shard;          /* of the bulk's ledgers */
     unsigned attempts;
+    int units; /* for a refund: what store_charge took; 0 = it was not asked, -1 = gave it back */
     /* What is not sent begins with error_code and error_message. */
     struct store_next next;
     struct store_field fields[STORE_FINISH_FIELDS];

@@ -237,6 +237,39 @@ enum sq_err store_bulk_ids(struct store *s, const char *id, int64_t page, store_
     return read_part(reading_new(s, CB(cb), arg), id, ":ids", on_ids, 3, argv);
 }
 
+/* --- charge --- */
+
+static void deliver_charge(struct store *s, struct store_call *call, enum store_status st,
+                           const struct redisReply *r)
+{
+    size_t n = reply_count(r);
+    int64_t *times = mem_zalloc((n + 1) * sizeof(*times));
+
+    (void)s;
+    for (size_t i = 1; i < n; i++)
+        times[i - 1] = reply_int(reply_at(r, i), 0);
+    ((store_charge_cb)call->cb)(st, times, call->arg);
+    free(times);
+}
+
+enum sq_err store_charge(struct store *s, const char *sender, const struct store_claim *req,
+                         const struct store_cost *costs, size_t count, store_charge_cb cb,
+                         void *arg)
+{
+    args_begin(s, SCRIPT_CHARGE);
+    args_str(s, sender);
+    args_int(s, req->horizon_us);
+    args_zones(s, req);
+    for (size_t i = 0; i < count; i++) {
+        args_int(s, costs[i].slot_us);
+        args_int(s, costs[i].units);
+        args_str(s, costs[i].recipients);
+    }
+    return args_send(s, SCRIPT_CHARGE, deliver_charge, CB(cb), arg);
+}
+
+/* --- suppressions --- */
+
 static void on_suppressed(struct redisReply *reply, void *arg)
 {
     struct reading *r = arg;

@@ -46,6 +46,20 @@ typedef void (*store_ids_cb)(enum store_status st, const char *ids, size_t len, 
 enum sq_err store_bulk_ids(struct store *s, const char *id, int64_t page, store_ids_cb cb,
                            void *arg) SQ_MUST_CHECK;
 
+struct store_cost {
+    int64_t slot_us; /* granted by the claim; 0 = at once */
+    unsigned units;
+    const char *recipients; /* addresses with commas between */
+};
+
+/* Per recipient when it may start, or minus when it is to be tried again; Redis time, us. */
+typedef void (*store_charge_cb)(enum store_status st, const int64_t *times, void *arg);
+
+/* What recipients of a bulk cost besides the token of their claim. */
+enum sq_err store_charge(struct store *s, const char *sender, const struct store_claim *req,
+                         const struct store_cost *costs, size_t count, store_charge_cb cb,
+                         void *arg) SQ_MUST_CHECK;
+
 /* Which of these recipients are on the channel's suppression list. */
 typedef void (*store_suppressed_cb)(enum store_status st, const bool *suppressed, void *arg);
 

@@ -113,14 +113,15 @@ enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accep
 #define CLAIM_HEAD 4 /* 'ok', now, next, unknown */
 #define CLAIM_ITEM 2
 
-/* What stands for the id of a slice: "@<s|-><w|-><bulk>". */
+/* What stands for the id of a slice: "@<s|-><w|-><c|-><bulk>". */
 static void read_slice(const char *text, struct store_claimed *ret)
 {
-    if (text[1] == '\0' || text[2] == '\0')
+    if (strlen(text) < 4)
         return;
     ret->check_suppressed = text[1] == 's';
     ret->wants_expansion = text[2] == 'w';
-    ret->bulk = text + 3;
+    ret->charge = text[3] == 'c';
+    ret->bulk = text + 4;
 }
 
 /* "<limit>/<remaining>/<reset>"; returns where it ends. */
@@ -192,6 +193,16 @@ static void deliver_claim(struct store *s, struct store_call *call, enum store_s
     free(items);
 }
 
+void args_zones(struct store *s, const struct store_claim *req)
+{
+    args_int(s, (int64_t)req->zone_count);
+    for (size_t i = 0; i < req->zone_count; i++) {
+        args_str(s, req->zones[i].name);
+        for (int k = 0; k < 4; k++)
+            args_int(s, req->zones[i].bounds[k]);
+    }
+}
+
 enum sq_err store_claim(struct store *s, const struct store_claim *req, store_claim_cb cb,
                         void *arg)
 {
@@ -201,12 +212,7 @@ enum sq_err store_claim(struct store *s, const struct store_claim *req, store_cl
     args_int(s, req->quantum);
     args_int(s, req->horizon_us);
     args_str(s, req->channels);
-    args_int(s, (int64_t)req->zone_count);
-    for (size_t i = 0; i < req->zone_count; i++) {
-        args_str(s, req->zones[i].name);
-        for (int k = 0; k < 4; k++)
-            args_int(s, req->zones[i].bounds[k]);
-    }
+    args_zones(s, req);
     return args_send(s, SCRIPT_CLAIM, deliver_claim, CB(cb), arg);
 }
 
@@ -258,7 +264,11 @@ static const char *const finish_flags[2][3] = {{"-", "", "+"}, {"1-", "1", "1+"}
 
 void args_flags(struct store *s, const struct store_finish *f)
 {
-    args_str(s, finish_flags[f->refund][f->health + 1]);
+    const char *flags = finish_flags[f->refund][f->health + 1];
+
+    if (f->refund && f->units != 0)
+        flags = arena_printf(&s->args.numbers, "%su%d", flags, f->units > 0 ? f->units : 0);
+    args_str(s, flags);
 }
 
 static void add_finish(struct store *s, const struct store_finish *f)

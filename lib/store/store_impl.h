@@ -18,6 +18,7 @@ enum script {
     SCRIPT_LEAVE,
     SCRIPT_OVERVIEW,
     SCRIPT_EXPAND,
+    SCRIPT_CHARGE,
     SCRIPT_COUNT
 };
 
@@ -70,6 +71,7 @@ enum sq_err args_send(struct store *s, enum script script, store_deliver deliver
                       void *arg) SQ_MUST_CHECK;
 
 /* Whether the request left, and what that says of the provider. */
+void args_zones(struct store *s, const struct store_claim *req);
 void args_flags(struct store *s, const struct store_finish *f);
 /* The recipients of bulks among what is to be finished, in groups (store_bulk.c). */
 void args_refs(struct store *s, const struct store_finish *items, size_t count);

@@ -296,8 +296,8 @@ local function free_at(b, u)
 end
 
 -- ... and by those of all.
-local function slot(list, u)
-  local at = now_us
+local function slot(list, u, earliest)
+  local at = earliest or now_us
   for _, b in ipairs(list) do
     if b.interval > 0 then
       at = math.max(at, free_at(b, u))
@@ -438,6 +438,9 @@ end
 -- yesterday's would raise today's cap. RFC 3339 texts of one zone compare like their times.
 local function refund(b, r)
   local n = b.day_units and r.units or 1
+  if n == 0 then
+    return -- given back already
+  end
   if b.ring and r.leased_at then
     local at = slot_of(ms_of(r.leased_at))
     n = math.min(n, b.ring[at] or 0)

@@ -10,8 +10,8 @@
 -- suppressed, 'c' capped: must start in its slot, 'l' over a limit: fails; and then, where its sender
 -- has limits, ":<limit>/<left>/<reset s>" of the one that has the least left.
 -- A slice of a bulk is one such pair: '@<bulk>' for the id, the leads with a NUL each, their slots with
--- commas between them (unless all is now), and two more flags: 's' there may be suppressions to look
--- up, 'w' the bulk wants to be expanded.
+-- commas between them (unless all is now), and three more flags: 's' there may be suppressions to look
+-- up, 'w' the bulk wants to be expanded, 'c' charge.lua has to be asked what the recipients cost.
 allow_oom()
 if fenced() then
   return { 'fenced' }
@@ -222,7 +222,7 @@ local function add_refs(cut, at)
   last.slots[#last.slots + 1] = int(at)
 end
 
-local function lease_slices(sender, flag, ignore_suppressed)
+local function lease_slices(sender, flag, ignore_suppressed, charge)
   for i, slice in ipairs(slices) do
     local b, n = slice.b, #out
     local leads, attempts = table.concat(slice.leads), int(slice.attempts + 1)
@@ -237,7 +237,7 @@ local function lease_slices(sender, flag, ignore_suppressed)
     end
     out[n + 1] = fence .. ' ' .. attempts .. ' ' .. (flag == 'c' and table.concat(slice.slots, ',')
       or int(now_us)) .. ' ' .. flag .. ' @' .. ((any_suppressed and ignore_suppressed ~= '1')
-      and 's' or '-') .. (wants and 'w' or '-') .. b.id
+      and 's' or '-') .. (wants and 'w' or '-') .. (charge and 'c' or '-') .. b.id
     out[n + 2] = leads
   end
   slices = {}
@@ -245,7 +245,7 @@ end
 
 -- Takes the tokens of n recipients of a bulk; n is 1 where a rate or own buckets apply. Returns
 -- false and when to look again where those of its channel or tenant are not free. A recipient's
--- units and its own rate are not known here: its address is looked up later.
+-- units and its own rate are not known here: charge.lua takes those once its address is looked up.
 local function admit_refs(s, list, ref, at)
   local own = list.own and own_buckets(s[6], ref.b.channel, ref.b.tenant) or {}
   if #own > 0 then
@@ -332,7 +332,8 @@ local function serve(sender, s)
   end
   local sent, later, why = send(sender, s, list, n)
   close_queues(sender)
-  lease_slices(sender, (list.rated or list.own) and 'c' or '-', s[3])
+  lease_slices(sender, (list.rated or list.own) and 'c' or '-', s[3],
+    list.units or pairs_matter(s))
   if later then
     state, next_us = why, later
   end

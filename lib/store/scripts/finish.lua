@@ -15,7 +15,7 @@
 -- sender is throttled for delay_ms (attempt not counted), 'b' the sender's credentials were refused
 -- (attempt not counted), 'n' definitely not delivered, the next sender tries, 'x' released unsent
 -- (attempt not counted). flags: '1' the request definitely never left, '+' the provider answered,
--- '-' the provider is in trouble.
+-- '-' the provider is in trouble; of a recipient with '1' also 'u' and its units.
 -- Returns {'ok', recorded, stale, next_us}: when the next work is due, 0 = nothing waits.
 --
 -- The fence is the lease's number on the message, not the lease itself: a late "sent" is true
@@ -339,7 +339,7 @@ end
 local function slice_of(number)
   local v = call('HMGET', P .. 'refs:' .. W, number, number .. '.')
   local slice = { number = number, places = { string.byte(v[2] or '', 1, -1) }, back = {},
-    freed = 0, refunds = 0 }
+    freed = 0, refunds = {} }
   if v[1] then
     local sender, attempts, at = string.match(v[1], '^([^%z]*)%z[^%z]*%z[^%z]*%z(%d+)%z([^%z]*)')
     slice.sender, slice.attempts, slice.leased_at = sender, tonumber(attempts), at
@@ -363,8 +363,8 @@ local function write_slice(slice, b, sender)
     call('HDEL', refs, number, number .. '.')
   end
   local refunds = {}
-  for k = 1, slice.refunds do
-    refunds[k] = { leased_at = slice.leased_at, units = 1, channel = b and b.channel,
+  for k, units in ipairs(slice.refunds) do
+    refunds[k] = { leased_at = slice.leased_at, units = units, channel = b and b.channel,
       tenant = b and b.tenant }
   end
   give_back(sender, slice.freed, refunds)
@@ -415,7 +415,9 @@ local function recipient(i, slice, b, sender, sum)
   if mine then
     slice.places[place] = 48
     slice.freed = slice.freed + 1
-    slice.refunds = slice.refunds + (string.find(flags, '1', 1, true) and 1 or 0)
+    if string.find(flags, '1', 1, true) then
+      table.insert(slice.refunds, tonumber(string.match(flags, 'u(%d+)') or '1'))
+    end
   end
   recorded, stale = recorded + (good and 1 or 0), stale + (good and 0 or 1)
   return kind == 's' and 5 or kind == 'f' and 7 or 6
