@@ -4,6 +4,7 @@ import time
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from support import body, envelope, wait_for
 from test_limits_days import go_to
 
@@ -103,3 +104,33 @@ def test_an_urgent_message_waits_for_one_token(stand):
     # The token of 25 ms, the slot's jitter of 20 ms, and a busy machine; four are granted ahead.
     assert sorted(waits)[5] < 0.1, waits
     assert sorted(others)[5] < 0.05, others
+
+
+@pytest.mark.parametrize("limits, place", [
+    ({"day": "1/day"}, "ready:mail:2"), ({"rate": "1/hour burst 1"}, "ready:mail:2"),
+    ({"recipient": "1/hour"}, "delayed")])
+def test_what_waits_costs_nothing(stand, limits, place):
+    """While the lease is renewed four times, nothing but these beats asks Redis for anything."""
+    daemon = stand.start([stand.sender(limits=limits)])
+    stand.push(*[envelope() for _ in range(1000)])
+    where = stand.key(*place.split(":"))
+    size = stand.redis.llen if place != "delayed" else stand.redis.zcard
+    wait_for(lambda: size(where) >= 999 and stand.redis.llen(stand.key("jobs")) == 0,
+             lambda: (size(where), stand.redis.keys("t:[^mc]*")))
+
+    def lease():
+        return stand.redis.zscore(stand.key("workers"), daemon.worker_ids()[-1])
+
+    def next_beat(seen):
+        wait_for(lambda: lease() != seen[-1], "a beat")
+        seen.append(lease())
+
+    beats = [lease()]
+    next_beat(beats)  # what came before it is settled
+    stand.redis.config_resetstat()
+    for _ in range(4):
+        next_beat(beats)
+    calls = {name: stats["calls"] for name, stats in stand.redis.info("commandstats").items()}
+    # A beat renews the lease and asks whether a bulk wants to be expanded; a claim looks at queues.
+    assert calls.get("cmdstat_evalsha", 0) <= 2 * 4 + 2, calls
+    assert not {"cmdstat_llen", "cmdstat_lpop"} & set(calls), calls
