@@ -279,6 +279,9 @@ void loop_on_signal(struct loop *l, int signo, timer_cb cb, void *arg)
     s->cb = cb;
     s->arg = arg;
     s->ev = must(evsignal_new(l->base, signo, on_signal, s));
+    /* What the event puts back when it is freed: a signal that comes while the process ends must
+     * not make an orderly exit another one. */
+    signal(signo, SIG_IGN);
     event_add(s->ev, NULL);
     list_add_tail(&l->signals, &s->node);
 }

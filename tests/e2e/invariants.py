@@ -1,5 +1,8 @@
 """What must hold whatever crashed: checked from outside, with an ordinary Redis client."""
 import json
+import os
+
+from fsck import check_clean
 
 FINAL = ("sent", "failed")
 
@@ -79,4 +82,6 @@ def check_all(stand, pushed, rejected=0, accepted_by=None):
         assert not unseen, f"{len(unseen)} are called sent, but never arrived: {unseen[:5]}"
         unknown = set(accepted_by) - pushed
         assert not unknown, f"sent without having been pushed: {list(unknown)[:5]}"
+    if os.environ.get("SENDQ_TEST_FSCK"):
+        check_clean(stand)
     return messages
