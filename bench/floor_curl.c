@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_CONCURRENCY = 1024, MAX_FDS = 4096, MAX_REQUEST = 1 << 20 };
+enum { MAX_CONCURRENCY = 1024, MAX_FDS = 4096, MAX_REQUEST = 4 << 20 };
 
 /* What epoll watches for one socket, and whether curl still cares. */
 struct sock {
@@ -38,6 +38,7 @@ struct floor {
     size_t body_len;
     uint64_t to_start, to_finish, failed;
     long expect_status;
+    const char *ca_file; /* HTTP/2 over TLS, else HTTP/1.1 */
 };
 
 static void die(const char *what, const char *why)
@@ -216,7 +217,12 @@ static CURL *easy_new(struct floor *f)
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, f);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                     f->ca_file ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+    if (f->ca_file) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, f->ca_file);
+        curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    }
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, 30000L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
     return easy;
@@ -348,12 +354,14 @@ int main(int argc, char **argv)
     CURL *easy[MAX_CONCURRENCY];
     unsigned handles;
 
-    if (argc != 6) {
-        fprintf(stderr, "usage: floor_curl URL REQUEST-FILE COUNT CONCURRENCY STATUS\n");
+    if (argc != 6 && argc != 7) {
+        fprintf(stderr, "usage: floor_curl URL REQUEST-FILE COUNT CONCURRENCY STATUS [CA-FILE]\n"
+                        "With a CA file: HTTP/2 over TLS.\n");
         return 2;
     }
     handles = (unsigned)number(argv[4], MAX_CONCURRENCY);
     f.expect_status = (long)number(argv[5], 599);
+    f.ca_file = argc == 7 ? argv[6] : NULL;
     floor_open(&f, argv[1], (long)handles);
     parse_request(&f, raw, read_file(argv[2], raw, sizeof(raw)));
     for (unsigned i = 0; i < handles; i++)

@@ -261,6 +261,9 @@ static const struct setting sender_settings[] = {
     {"timeout", "30s", .type = SETTING_DURATION, SEND(timeout_ms), .min = 1, .max = MS_HOUR,
      .help = "One request, from connecting to the last byte: an answer that takes longer is "
              "rarely coming"},
+    {"http2", "false", .type = SETTING_BOOL, SEND(http2),
+     .help = "All of its requests over few connections, where the provider speaks HTTP/2 over "
+             "TLS; costs more CPU than HTTP/1.1, which opens one connection per request at a time"},
     {"uncertain", "retry", .type = SETTING_WORD, SEND(uncertain), .words = "retry|fail",
      .min = UNCERTAIN_RETRY,
      .help = "A request without answer: try again (perhaps a duplicate), or fail with "

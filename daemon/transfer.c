@@ -158,8 +158,9 @@ static void refuse(struct transfer_stage *s, struct attempt *t, const struct err
 static enum sq_err start(struct transfer_stage *s, struct attempt *t, struct flight *f,
                          struct err_text *e)
 {
-    const struct request *r = &t->request;
+    struct request *r = &t->request;
 
+    r->http2 = t->sender->http2;
     if (r->smtp.rcpt_count > 0)
         return smtp_multi_start(s->smtp, r, t->sender->timeout_ms, on_response, f, e);
     return http_multi_start(s->http, r, t->sender->timeout_ms, on_response, f, e);

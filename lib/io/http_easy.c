@@ -188,6 +188,8 @@ static void set_version(struct http_easy *x, bool http2)
     if (x->http2 == http2)
         return;
     x->http2 = http2;
+    /* Wait for the first connection to say what it speaks, rather than open one each meanwhile. */
+    curl_easy_setopt(x->curl, CURLOPT_PIPEWAIT, http2 ? 1L : 0L);
     curl_easy_setopt(x->curl, CURLOPT_HTTP_VERSION,
                      http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
 }

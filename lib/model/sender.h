@@ -56,6 +56,7 @@ struct sender {
     unsigned retry_attempts;
     int64_t retry_base_ms, retry_max_ms, retry_max_age_ms;
     int64_t timeout_ms;
+    bool http2;
     enum uncertain uncertain; /* RETRY or FAIL */
     bool ignore_suppressed;
     const char **fallback; /* sender ids */
