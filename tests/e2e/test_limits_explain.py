@@ -19,7 +19,7 @@ def ctl(stand, *words, code=0):
     found = [json.loads(line) for line in lines]
     if words[0] in ("explain", "limits", "sender"):
         for item in found:
-            check(words[0], item, *documented(words[0]))
+            check(words[0], item, documented(words[0]))
     return found
 
 
