@@ -119,8 +119,8 @@ static enum sq_err check_text(const char *s, size_t len, const struct json_limit
                    "bad JSON: %s at byte %zu", reason, offset);
 }
 
-enum sq_err json_parse(const char *s, size_t len, const struct json_limits *limits, cJSON **ret,
-                       struct err_text *e)
+static enum sq_err parse(const char *s, size_t len, char *stay, const struct json_limits *limits,
+                         cJSON **ret, struct err_text *e)
 {
     size_t values;
     enum sq_err err = check_text(s, len, limits, &values, e);
@@ -128,7 +128,7 @@ enum sq_err json_parse(const char *s, size_t len, const struct json_limits *limi
 
     if (err)
         return err;
-    j = json_build(s, len, values);
+    j = json_build(s, len, values, stay);
     if (!j)
         return err_set(e, SQ_ERR_NOMEM, "out of memory");
     err = check_names(j, e);
@@ -138,6 +138,18 @@ enum sq_err json_parse(const char *s, size_t len, const struct json_limits *limi
     }
     *ret = j;
     return SQ_OK;
+}
+
+enum sq_err json_parse(const char *s, size_t len, const struct json_limits *limits, cJSON **ret,
+                       struct err_text *e)
+{
+    return parse(s, len, NULL, limits, ret, e);
+}
+
+enum sq_err json_parse_in_place(char *s, size_t len, const struct json_limits *limits, cJSON **ret,
+                                struct err_text *e)
+{
+    return parse(s, len, s, limits, ret, e);
 }
 
 void json_free(cJSON *j)

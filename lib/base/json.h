@@ -19,6 +19,11 @@ struct json_limits {
  * valuestring holds its spelling. Free with json_free, never cJSON_Delete. */
 enum sq_err json_parse(const char *s, size_t len, const struct json_limits *limits, cJSON **ret,
                        struct err_text *e) SQ_MUST_CHECK;
+/* The same, but strings of JSON_LONG bytes and more are unescaped where they stand in s, each
+ * beginning at the byte after its quote: s is spoilt, and must outlive the tree. */
+#define JSON_LONG ((size_t)64 << 10)
+enum sq_err json_parse_in_place(char *s, size_t len, const struct json_limits *limits, cJSON **ret,
+                                struct err_text *e) SQ_MUST_CHECK;
 void json_free(cJSON *j);
 
 /* A string member's text; NULL if absent or not a string. Names are case-sensitive. */

@@ -5,8 +5,11 @@
  * file must never see other text. The block holds first the nodes (their number is known from the
  * check), then all strings: unescaped they are shorter than in the text, quotes included, so len
  * bytes and a NUL for each number are enough. The root is the block's first node, which makes
- * freeing it freeing all. */
+ * freeing it freeing all. What long strings leave unused of the block, because they stay where they
+ * are, is memory never touched, which the system does not give. */
 #include "json_build.h"
+
+#include "json.h"
 
 #include <cjson/cJSON.h>
 #include <limits.h>
@@ -16,8 +19,10 @@
 
 struct build {
     const char *at, *end;
-    cJSON *node; /* the next free one */
-    char *text;  /* where the next string goes */
+    cJSON *node;       /* the next free one */
+    char *text;        /* where the next string goes */
+    const char *start; /* of the text ... */
+    char *stay;        /* ... where long strings stay in it; NULL: none does */
 };
 
 static void skip_space(struct build *b)
@@ -78,14 +83,23 @@ static char *unescape(struct build *b, char *to)
     return put_utf8(to, code);
 }
 
+/* Where a string goes whose first quote (its end, or an escaped one) is this. */
+static char *place_for(const struct build *b, const char *quote)
+{
+    if (b->stay != NULL && (size_t)(quote - b->at) >= JSON_LONG)
+        return b->stay + (b->at - b->start);
+    return b->text;
+}
+
 /* A string; at stands on the opening quote and is moved past the closing one. */
 static char *build_string(struct build *b)
 {
-    char *start = b->text, *to = start;
-    const char *quote = b->at;
+    const char *quote = memchr(b->at + 1, '"', (size_t)(b->end - b->at - 1));
+    char *start, *to;
     size_t run;
 
     b->at++;
+    start = to = place_for(b, quote);
     for (;;) {
         const char *slash;
 
@@ -96,7 +110,7 @@ static char *build_string(struct build *b)
         slash = memchr(b->at, '\\', (size_t)(quote - b->at));
 
         run = (size_t)((slash != NULL ? slash : quote) - b->at);
-        memcpy(to, b->at, run);
+        memmove(to, b->at, run); /* in place both may be in one string */
         to += run;
         b->at += run + 1;
         if (slash == NULL)
@@ -104,7 +118,8 @@ static char *build_string(struct build *b)
         to = unescape(b, to);
     }
     *to++ = '\0';
-    b->text = to;
+    if (start == b->text)
+        b->text = to;
     return start;
 }
 
@@ -193,10 +208,10 @@ static void build_value(struct build *b, cJSON *n)
     }
 }
 
-cJSON *json_build(const char *s, size_t len, size_t values)
+cJSON *json_build(const char *s, size_t len, size_t values, char *stay)
 {
     size_t nodes, size;
-    struct build b = {.at = s, .end = s + len};
+    struct build b = {.at = s, .end = s + len, .start = s, .stay = stay};
     cJSON *root;
 
     if (__builtin_mul_overflow(values, sizeof(cJSON), &nodes) ||

@@ -7,7 +7,8 @@
 typedef struct cJSON cJSON;
 
 /* The tree of s[0..len), which holds `values` values. One block of memory, freed by json_free alone
- * (never cJSON_Delete). A number's valuestring is its spelling. NULL when there is no memory. */
-cJSON *json_build(const char *s, size_t len, size_t values);
+ * (never cJSON_Delete). A number's valuestring is its spelling. NULL when there is no memory.
+ * stay: s itself, where long strings are unescaped; or NULL, then all are copied. */
+cJSON *json_build(const char *s, size_t len, size_t values, char *stay);
 
 #endif

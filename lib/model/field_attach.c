@@ -136,7 +136,7 @@ static enum sq_err read_one(const struct field_at *at, const char *other, struct
     kept->filename = arena_strdup(&m->arena, a.filename);
     kept->mime_type = arena_strdup(&m->arena, a.mime_type);
     kept->content_id = arena_strdup(&m->arena, a.content_id);
-    kept->content_base64 = arena_strdup(&m->arena, a.content_base64);
+    kept->content_base64 = a.content_base64; /* not copied: job.c sees to it */
     kept->url = arena_strdup(&m->arena, a.url);
     kept->storage_path = arena_strdup(&m->arena, a.storage_path);
     return SQ_OK;

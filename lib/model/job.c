@@ -77,12 +77,14 @@ static struct job_limits limits_filled(const struct job_limits *l)
 /* Everything that the steps of parsing share. */
 struct parse {
     const cJSON *root;
+    const char *raw;
+    char *kept; /* the same, if Redis keeps it; else NULL */
     size_t len;
     struct job_limits limits;
     const struct format *format;
     struct envelope envelope;
     struct job *job;
-    struct err_text *e;
+    struct err_text *e, unwanted;
 };
 
 /* Notes format and reply queue before anything is checked, so that a refusal can be answered. */
@@ -150,7 +152,26 @@ static enum sq_err check_size(const struct parse *p)
     return SQ_OK;
 }
 
-/* The hash that tells a repeated job from a different one under the same key. */
+/* Long strings count by their hash, so that the canonical form is not another copy of them. */
+static void shorten(const cJSON *parent, struct arena *a)
+{
+    for (cJSON *j = parent->child; j; j = j->next) {
+        size_t len = cJSON_IsString(j) ? strlen(j->valuestring) : 0;
+        uint8_t digest[20];
+        char hex[41];
+
+        if (j->child)
+            shorten(j, a);
+        if (len < JSON_LONG)
+            continue;
+        crypto_sha1(j->valuestring, len, digest);
+        crypto_hex(digest, sizeof digest, hex);
+        j->valuestring = arena_printf(a, "sha1 %s", hex);
+    }
+}
+
+/* The hash that tells a repeated job from a different one under the same key. The last to look at
+ * the body. */
 static enum sq_err hash_body(const struct parse *p)
 {
     struct buf text = {.max = 0};
@@ -159,6 +180,7 @@ static enum sq_err hash_body(const struct parse *p)
 
     if (!p->job->explicit_id && !p->job->idempotency_key[0])
         return SQ_OK;
+    shorten(p->envelope.body, &p->job->message.arena);
     json_canonical(p->envelope.body, &text);
     buf_addc(&text, 0);
     buf_adds(&text, p->format->name);
@@ -198,7 +220,26 @@ static enum sq_err parse_root(struct parse *p)
     return err;
 }
 
-static enum sq_err parse_raw(const char *raw, size_t len, struct parse *p)
+/* The readers leave contents where they were parsed. */
+static void keep_contents(const struct parse *p)
+{
+    struct message *m = &p->job->message;
+
+    for (unsigned i = 0; i < m->attachment_count; i++) {
+        struct attachment *a = &m->attachments[i];
+        uintptr_t offset = (uintptr_t)a->content_base64 - (uintptr_t)p->kept;
+
+        if (a->content_base64 && p->kept && offset < p->len) {
+            a->stored =
+                arena_printf(&m->arena, "%zu %zu", (size_t)offset, strlen(a->content_base64));
+            a->content_base64 = NULL;
+        } else {
+            a->content_base64 = arena_strdup(&m->arena, a->content_base64);
+        }
+    }
+}
+
+static enum sq_err parse_raw(struct parse *p)
 {
     struct json_limits caps = {.max_bytes = p->limits.max_bytes, .max_depth = p->limits.max_depth};
     cJSON *root = NULL;
@@ -206,35 +247,53 @@ static enum sq_err parse_raw(const char *raw, size_t len, struct parse *p)
 
     if (caps.max_bytes < p->limits.max_bulk_bytes)
         caps.max_bytes = p->limits.max_bulk_bytes;
-    err = json_parse(raw, len, &caps, &root, p->e);
+    err = p->kept ? json_parse_in_place(p->kept, p->len, &caps, &root, p->e)
+                  : json_parse(p->raw, p->len, &caps, &root, p->e);
     if (err)
         return err;
     p->root = root;
     err = parse_root(p);
+    keep_contents(p);
     json_free(root);
+    return err;
+}
+
+static enum sq_err parse_job(struct parse *p, enum priority list_priority, int64_t now_ms)
+{
+    struct message *m = &p->job->message;
+    enum sq_err err;
+
+    if (!p->e)
+        p->e = &p->unwanted;
+    memset(p->job, 0, sizeof *p->job);
+    m->priority = list_priority;
+    m->queued_at = now_ms;
+    m->units = 1;
+    uuid_v7(now_ms, m->id);
+    err = parse_raw(p);
+    if (err && !p->e->code[0]) {
+        enum error_code code = err == SQ_ERR_TOO_LARGE ? CODE_TOO_LARGE : CODE_VALIDATION_ERROR;
+
+        memcpy(p->e->code, error_code_name(code), strlen(error_code_name(code)) + 1);
+    }
     return err;
 }
 
 enum sq_err job_parse(const char *raw, size_t len, enum priority list_priority, int64_t now_ms,
                       const struct job_limits *limits, struct job *ret, struct err_text *e)
 {
-    struct err_text unwanted = {.text = ""};
+    struct parse p = {.raw = raw, .len = len, .limits = limits_filled(limits), .job = ret, .e = e};
+
+    return parse_job(&p, list_priority, now_ms);
+}
+
+enum sq_err job_parse_kept(char *text, size_t len, enum priority list_priority, int64_t now_ms,
+                           const struct job_limits *limits, struct job *ret, struct err_text *e)
+{
     struct parse p = {
-        .len = len, .limits = limits_filled(limits), .job = ret, .e = e ? e : &unwanted};
-    enum sq_err err;
+        .kept = text, .len = len, .limits = limits_filled(limits), .job = ret, .e = e};
 
-    memset(ret, 0, sizeof *ret);
-    ret->message.priority = list_priority;
-    ret->message.queued_at = now_ms;
-    ret->message.units = 1;
-    uuid_v7(now_ms, ret->message.id);
-    err = parse_raw(raw, len, &p);
-    if (err && !p.e->code[0]) {
-        enum error_code code = err == SQ_ERR_TOO_LARGE ? CODE_TOO_LARGE : CODE_VALIDATION_ERROR;
-
-        memcpy(p.e->code, error_code_name(code), strlen(error_code_name(code)) + 1);
-    }
-    return err;
+    return parse_job(&p, list_priority, now_ms);
 }
 
 void job_clear(struct job *j)

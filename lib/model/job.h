@@ -65,6 +65,11 @@ struct answer_in {
 enum sq_err job_parse(const char *raw, size_t len, enum priority list_priority, int64_t now_ms,
                       const struct job_limits *limits, struct job *ret,
                       struct err_text *e) SQ_MUST_CHECK;
+/* The same of a text that Redis keeps: contents of JSON_LONG bytes and more are not copied, but
+ * become references into it (attachment.stored). The text is spoilt. */
+enum sq_err job_parse_kept(char *text, size_t len, enum priority list_priority, int64_t now_ms,
+                           const struct job_limits *limits, struct job *ret,
+                           struct err_text *e) SQ_MUST_CHECK;
 void job_clear(struct job *j);
 
 /* The format's answer by name; falls back to a plain {"error":{...}} for an unknown format. */

@@ -75,6 +75,7 @@ static const struct attachment_field {
     {1, offsetof(struct attachment, filename)},   {2, offsetof(struct attachment, mime_type)},
     {3, offsetof(struct attachment, content_id)}, {4, offsetof(struct attachment, content_base64)},
     {5, offsetof(struct attachment, url)},        {6, offsetof(struct attachment, storage_path)},
+    {7, offsetof(struct attachment, stored)},
 };
 
 #define ATTACHMENT_FIELDS (sizeof attachment_fields / sizeof attachment_fields[0])

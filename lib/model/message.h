@@ -55,9 +55,11 @@ enum msg_list {
 
 struct attachment {
     const char *filename, *mime_type, *content_id;
-    const char *content_base64; /* exactly one of these three is set */
+    const char *content_base64; /* exactly one of these four is set */
     const char *url;
     const char *storage_path;
+    const char *stored; /* "<offset> <bytes>": the content stands in the job's text, which Redis
+                           has, from the offset to the next quote; so many bytes unescaped */
 };
 
 struct str_list {

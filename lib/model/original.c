@@ -162,12 +162,26 @@ static void copy_attachment(const struct attachment *from, struct message *m)
     a->storage_path = arena_strdup(&m->arena, from->storage_path);
 }
 
+/* Contents in the text of the other job are as large as what is refused for its size, and may go
+ * before this mail does. */
+static bool has_stored(const struct message *m)
+{
+    for (unsigned i = 0; i < m->attachment_count; i++)
+        if (m->attachments[i].stored)
+            return true;
+    return false;
+}
+
 static void put_forward(const struct original *o, const struct job_limits *limits,
                         struct message *m)
 {
     const struct quote_original original = quoted(o);
     struct quote_body body;
 
+    if (has_stored(&o->message)) {
+        original_refuse_size(m);
+        return;
+    }
     if (quote_forward(&original, m->text[MSG_CONTENT], m->text[MSG_HTML], limits->max_content,
                       &body)) {
         refusal_set(m, CODE_TOO_LARGE, "forward: a text of the mail would have more than %zu bytes",

@@ -284,6 +284,78 @@ static void test_too_deep(void **state)
     free(raw);
 }
 
+/* --- a text that Redis keeps --- */
+
+#define CONTENT 120000
+
+/* A mail with a small and a long content; "" or a backslash before the long one's slashes. */
+static char *with_files(const char *escape, char digit)
+{
+    struct buf b = {0};
+
+    buf_adds(&b, "{\"id\":\"m1\",\"body\":{\"to\":\"a@x.example\",\"subject\":\"s\","
+                 "\"body_text\":\"t\",\"attachments\":[{\"filename\":\"a\",\"content_base64\":"
+                 "\"QUJD\"},{\"filename\":\"b\",\"content_base64\":\"");
+    for (int i = 0; i < CONTENT / 4; i++)
+        buf_addf(&b, "%cB%s/D", digit, escape);
+    buf_adds(&b, "\"}]}}");
+    return b.data;
+}
+
+static void parse_files(char *raw, bool kept, struct job *ret)
+{
+    struct err_text e = {.text = ""};
+    size_t len = strlen(raw);
+
+    if (kept ? job_parse_kept(raw, len, PRIORITY_LOW, NOW, NULL, ret, &e)
+             : job_parse(raw, len, PRIORITY_LOW, NOW, NULL, ret, &e))
+        fail_msg("%s", e.text);
+    free(raw);
+}
+
+static void test_contents_of_a_kept_text(void **state)
+{
+    static const char *const escapes[] = {"", "\\"};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char *raw = with_files(escapes[i], 'A');
+        size_t offset = (size_t)(strstr(raw, "AB") - raw);
+        char ref[40];
+        struct job j;
+
+        snprintf(ref, sizeof ref, "%zu %d", offset, CONTENT);
+        parse_files(raw, true, &j);
+        assert_int_equal(j.message.attachment_count, 2);
+        assert_string_equal(j.message.attachments[0].content_base64, "QUJD");
+        assert_null(j.message.attachments[0].stored);
+        assert_null(j.message.attachments[1].content_base64);
+        assert_string_equal(j.message.attachments[1].stored, ref);
+        job_clear(&j);
+        parse_files(with_files(escapes[i], 'A'), false, &j);
+        assert_int_equal(strlen(j.message.attachments[1].content_base64), CONTENT);
+        assert_null(j.message.attachments[1].stored);
+        job_clear(&j);
+    }
+}
+
+/* However it was read and spelled, and only then. */
+static void test_hash_of_a_long_content(void **state)
+{
+    struct job a, b;
+
+    (void)state;
+    parse_files(with_files("", 'A'), false, &a);
+    parse_files(with_files("\\", 'A'), true, &b);
+    assert_int_equal(strlen(a.body_hash), 40);
+    assert_string_equal(a.body_hash, b.body_hash);
+    job_clear(&b);
+    parse_files(with_files("", 'C'), true, &b);
+    assert_string_not_equal(a.body_hash, b.body_hash);
+    job_clear(&a);
+    job_clear(&b);
+}
+
 /* --- answers --- */
 
 static void test_answer_of_unknown_format(void **state)
@@ -320,6 +392,8 @@ int main(void)
         cmocka_unit_test(test_origin_of_bad_jobs),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_too_deep),
+        cmocka_unit_test(test_contents_of_a_kept_text),
+        cmocka_unit_test(test_hash_of_a_long_content),
         cmocka_unit_test(test_answer_of_unknown_format),
     };
 
