@@ -27,6 +27,7 @@ struct item {
     struct job job;
     struct err_text error;
     enum sq_err err;
+    bool large; /* Redis has its text */
     struct buf packed, answer, conflict;
     struct store_field fields[FIELDS_MAX];
     char units[12], queue[KEY_QUEUE_SIZE], lane[24];
@@ -147,6 +148,8 @@ static void add_fields(struct item *it, const struct sender *s, struct store_acc
         add_field(it, out, "_units", it->units);
     if (cautious)
         add_field(it, out, "_uncertain", "fail");
+    if (out->keeps_text)
+        add_field(it, out, "_text", "1");
     out->fields = it->fields;
 }
 
@@ -210,6 +213,14 @@ static void make_conflict(const struct accept_stage *a, struct item *it, struct 
     out->conflict_len = it->conflict.len;
 }
 
+static bool refers_to_text(const struct message *m)
+{
+    for (unsigned i = 0; i < m->attachment_count; i++)
+        if (m->attachments[i].stored != NULL)
+            return true;
+    return false;
+}
+
 static void admit(const struct accept_stage *a, struct item *it, struct store_accept *out)
 {
     struct message *m = &it->job.message;
@@ -237,6 +248,7 @@ static void admit(const struct accept_stage *a, struct item *it, struct store_ac
     out->due_ms = m->scheduled_at;
     out->packed = it->packed.data;
     out->packed_len = it->packed.len;
+    out->keeps_text = refers_to_text(m);
     add_fields(it, s, out);
     if (it->job.is_bulk)
         add_bulk(a, it, out);
@@ -246,8 +258,13 @@ static void admit(const struct accept_stage *a, struct item *it, struct store_ac
 static void understand(struct accept_stage *a, struct item *it, const struct store_raw *raw)
 {
     memset(&it->error, 0, sizeof(it->error));
-    it->err = job_parse(raw->raw, raw->len, raw->list, store_now_ms(a->store),
-                        &a->batch_live->config->job, &it->job, &it->error);
+    it->large = raw->text != NULL;
+    if (it->large)
+        it->err = job_parse_kept(raw->text, raw->len, raw->list, store_now_ms(a->store),
+                                 &a->batch_live->config->job, &it->job, &it->error);
+    else
+        it->err = job_parse(raw->raw, raw->len, raw->list, store_now_ms(a->store),
+                            &a->batch_live->config->job, &it->job, &it->error);
 }
 
 static void judge(struct accept_stage *a, size_t i)
@@ -255,7 +272,7 @@ static void judge(struct accept_stage *a, size_t i)
     struct item *it = &a->items[i];
     struct store_accept *out = &a->out[i];
 
-    *out = (struct store_accept){.index = (unsigned)i + 1};
+    *out = (struct store_accept){.index = (unsigned)i + 1, .large = it->large};
     if (it->err == SQ_OK)
         admit(a, it, out);
     else

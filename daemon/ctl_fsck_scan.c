@@ -114,7 +114,8 @@ static const struct {
     {"workers", FAMILY_KNOWN},     {"senders", FAMILY_KNOWN},    {"worker_names", FAMILY_KNOWN},
     {"delayed", FAMILY_KNOWN},     {"turn", FAMILY_KNOWN},       {"suspects", FAMILY_EXPIRING},
     {"healed", FAMILY_EXPIRING},   {"expand", FAMILY_KNOWN},     {"shared_buckets", FAMILY_KNOWN},
-    {"bulks", FAMILY_KNOWN},       {"leads", FAMILY_KNOWN},
+    {"bulks", FAMILY_KNOWN},       {"leads", FAMILY_KNOWN},      {"text:", FAMILY_KNOWN},
+    {"reading:", FAMILY_EXPIRING},
 #ifdef SENDQ_CRASH_POINTS
     {"test_clock", FAMILY_KNOWN},
 #endif

@@ -430,7 +430,7 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
     e->render = render_new(e->store, e->directory, &e->attempts, &render);
     e->dispatch = dispatch_new(e->loop, e->store, &e->attempts, &dispatch);
     e->consent = consent_new(e->loop, e->store, e->directory, on_prepared, e);
-    e->fetch = fetch_new(e->loop, c, on_prepared, e);
+    e->fetch = fetch_new(e->loop, e->store, c, on_prepared, e);
     e->transfer = transfer_new(e->loop, c, &transfer);
     e->record = record_new(e->loop, e->store, &e->attempts, e->log, &record);
     e->recover = recover_new(e->loop, e->store, &e->attempts, c->lease_ms, &recover);
@@ -465,9 +465,9 @@ void engine_free(struct engine *e)
     if (e == NULL)
         return;
     /* What is under way comes home first, while the stages still stand. */
-    fetch_free(e->fetch);
     transfer_free(e->transfer);
     store_close(e->store);
+    fetch_free(e->fetch);
     intake_free(e->intake);
     resolve_free(e->resolve);
     consent_free(e->consent);

@@ -1,5 +1,5 @@
-/* Fetch: attachments by URL or storage path become contents, one after the other, a few messages at
- * a time.
+/* Fetch: attachments by URL or storage path, or in the text of a large job, become contents, one
+ * after the other, a few messages at a time.
  *
  * A fetch takes longer than a send slot lasts, and a send that is late could break the cap's
  * promise. So a message of a capped sender whose slot has passed goes back to the head of its
@@ -9,6 +9,7 @@
 #include "below.h"
 #include "http_fetch.h"
 #include "provider.h"
+#include "stored.h"
 #include "text.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 
 #define FETCHES_MAX 8 /* at once */
 #define VISITS_MAX 64 /* messages here: more would only take the other senders' room */
-#define FULL_WAIT_MS 1000
+#define AGAIN_MS 1000 /* after which a message comes again that is put off */
 #define CONNECT_TIMEOUT_MS 10000
 #define KEPT_MAX 64
 #define KEPT_BYTES_MAX ((size_t)256 << 20)
@@ -43,6 +44,7 @@ struct kept {
 
 struct fetch_stage {
     struct loop *loop;
+    struct store *store;
     struct http_fetcher *fetcher;
     struct after *after;
     struct list waiting, ended, kept;
@@ -124,7 +126,7 @@ static bool is_missing(const struct attempt *t, const struct attachment *a)
 {
     if (a->content_base64 != NULL)
         return false;
-    return a->storage_path != NULL ||
+    return a->stored != NULL || a->storage_path != NULL ||
            (a->url != NULL && wants_bytes(t->sender->provider, t->message.channel));
 }
 
@@ -163,6 +165,18 @@ static void fail(struct visit *v, enum outcome_kind kind, enum error_code code, 
 
     t->refund = true;
     outcome_set(&t->outcome, kind, code, "attachments[%u].%s: %s", v->next, source, why);
+    end(v, false);
+}
+
+/* It waits, without having been tried. */
+static void put_off(struct visit *v, const char *why)
+{
+    struct attempt *t = v->attempt;
+
+    t->refund = true;
+    outcome_set(&t->outcome, OUTCOME_THROTTLED, CODE_RATE_LIMITED, "%s", why);
+    t->outcome.throttle = THROTTLE_RECIPIENT; /* this message, not its sender */
+    t->outcome.retry_after_ms = AGAIN_MS;
     end(v, false);
 }
 
@@ -299,6 +313,33 @@ static void get_stored(struct visit *v, const char *path)
              "neither attachments.root nor attachments.base_url is configured");
 }
 
+static void on_read(enum store_status st, bool whole, void *arg)
+{
+    struct visit *v = arg;
+
+    if (st != STORE_OK) {
+        put_off(v, "the attachments could not be read");
+    } else if (!whole) {
+        fail(v, OUTCOME_FAILED, CODE_VALIDATION_ERROR, "content_base64", "it is no longer kept");
+    } else {
+        v->next++;
+        wait_turn(v);
+    }
+}
+
+static void read_text(struct visit *v, const char *ref)
+{
+    struct buf *content = files_open(v->files, v->next, stored_size(ref));
+
+    list_del(&v->node);
+    list_add_tail(&v->stage->running, &v->node);
+    if (content == NULL)
+        fail(v, OUTCOME_RETRY, CODE_PROVIDER_ERROR, "content_base64", "not enough memory for it");
+    else if (stored_read(v->stage->store, v->attempt->message.id, ref, content, on_read, v) !=
+             SQ_OK)
+        on_read(STORE_LOST, false, v);
+}
+
 /* Gets the next attachment that is missing; one, so that a turn of the loop reads one file. */
 static void step(struct visit *v)
 {
@@ -310,6 +351,8 @@ static void step(struct visit *v)
         v->next++;
     if (v->next == t->message.attachment_count)
         end(v, true);
+    else if (t->message.attachments[v->next].stored != NULL)
+        read_text(v, t->message.attachments[v->next].stored);
     else if (t->message.attachments[v->next].url != NULL)
         fetch_url(v, t->message.attachments[v->next].url, c->attachments_hosts,
                   c->attachments_host_count);
@@ -363,12 +406,7 @@ static void admit(struct fetch_stage *s, struct attempt *t)
     list_init(&v->node);
     s->visits++;
     if (s->visits > VISITS_MAX) {
-        outcome_set(&t->outcome, OUTCOME_THROTTLED, CODE_RATE_LIMITED,
-                    "other messages' attachments are being fetched");
-        t->outcome.throttle = THROTTLE_RECIPIENT; /* this message waits, not its sender */
-        t->outcome.retry_after_ms = FULL_WAIT_MS;
-        t->refund = true;
-        end(v, false);
+        put_off(v, "other messages' attachments are being fetched");
         return;
     }
     v->files = files_new(t->message.attachment_count);
@@ -385,7 +423,7 @@ bool fetch_begin(struct fetch_stage *s, struct attempt *t)
 
 /* --- life --- */
 
-struct fetch_stage *fetch_new(struct loop *loop, const struct config *c,
+struct fetch_stage *fetch_new(struct loop *loop, struct store *store, const struct config *c,
                               void (*done)(struct attempt *t, bool ok, void *arg), void *arg)
 {
     struct fetch_stage *s = mem_zalloc(sizeof(*s));
@@ -398,6 +436,7 @@ struct fetch_stage *fetch_new(struct loop *loop, const struct config *c,
     s->ca_file = mem_strdup(c->tls_ca_file);
     opts.ca_file = s->ca_file;
     s->loop = loop;
+    s->store = store;
     s->fetcher = http_fetcher_new(loop, &opts);
     s->after = after_new(loop, run, s);
     list_init(&s->waiting);

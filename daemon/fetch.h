@@ -1,17 +1,20 @@
-/* Gets the attachments that a provider needs as bytes, before a message's transfer. */
+/* Gets the attachments that a provider needs as bytes, and those that stand in Redis apart from
+ * their message, before its transfer. */
 #ifndef SENDQ_DAEMON_FETCH_H
 #define SENDQ_DAEMON_FETCH_H
 
 #include "attempt.h"
 #include "loop.h"
+#include "store.h"
 
 struct fetch_stage;
 
 /* done runs once per attempt begun, in the loop, never from inside fetch_begin. ok: the message's
  * attachments have their contents; else its outcome is filled. */
-struct fetch_stage *fetch_new(struct loop *loop, const struct config *c,
+struct fetch_stage *fetch_new(struct loop *loop, struct store *store, const struct config *c,
                               void (*done)(struct attempt *t, bool ok, void *arg), void *arg);
-void fetch_free(struct fetch_stage *s); /* done is not called any more; NULL is fine */
+/* The store must be closed already. done is not called any more; NULL is fine. */
+void fetch_free(struct fetch_stage *s);
 
 /* True if something must be fetched first: the attempt is this stage's until done. What was kept is
  * used: then it is false. */

@@ -53,6 +53,17 @@ enum sq_err files_put(struct files *f, unsigned i, const char *content, size_t l
     return SQ_OK;
 }
 
+struct buf *files_open(struct files *f, unsigned i, size_t len)
+{
+    struct buf *b = &f->items[i].base64;
+
+    b->max = len;
+    if (buf_reserve(b, len) == NULL)
+        return NULL;
+    f->bytes += b->cap;
+    return b;
+}
+
 void files_lend(const struct files *f, struct message *m)
 {
     for (unsigned i = 0; i < f->count && i < m->attachment_count; i++) {
@@ -62,7 +73,7 @@ void files_lend(const struct files *f, struct message *m)
         if (file->base64.len == 0)
             continue;
         a->content_base64 = buf_str(&file->base64);
-        a->url = a->storage_path = NULL;
+        a->url = a->storage_path = a->stored = NULL;
         if (a->mime_type == NULL && file->mime_type[0] != '\0')
             a->mime_type = file->mime_type;
     }

@@ -22,6 +22,9 @@ void files_free(struct files *f); /* NULL is fine */
  * one. */
 enum sq_err files_put(struct files *f, unsigned i, const char *content, size_t len,
                       const char *type, struct err_text *e) SQ_MUST_CHECK;
+/* Where the i-th file's base64 is to be appended, of which there are len bytes; NULL = there is no
+ * memory for it. */
+struct buf *files_open(struct files *f, unsigned i, size_t len);
 /* Gives the message's attachments their contents, instead of where they came from; f must outlive
  * the message. */
 void files_lend(const struct files *f, struct message *m);

@@ -25,6 +25,7 @@ struct attached {
     bool reading, writing; /* is the event armed? */
     bool flushing;
     bool *gone; /* set when hiredis frees the context during a call of ours */
+    size_t max_reply;
 };
 
 static void on_add_read(void *arg)
@@ -91,6 +92,13 @@ static bool has_more(const struct attached *a)
     return a->ac->c.reader->ridx >= 0 && ioctl(a->ac->c.fd, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
+static bool is_too_long(const struct attached *a)
+{
+    const redisReader *r = a->ac->c.reader;
+
+    return a->max_reply > 0 && r->len - r->pos > a->max_reply;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct attached *a = arg;
@@ -103,6 +111,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     do {
         redisAsyncHandleRead(a->ac);
     } while (!gone && ++reads < READS_PER_TURN && has_more(a));
+    if (!gone && is_too_long(a))
+        redisAsyncFree(a->ac);
     if (!gone)
         a->gone = NULL;
 }
@@ -128,6 +138,13 @@ static void on_flush(void *arg)
         return;
     a->flushing = false;
     a->gone = NULL;
+}
+
+void redis_attach_limit(redisAsyncContext *ac, size_t max_reply)
+{
+    struct attached *a = ac->ev.data;
+
+    a->max_reply = max_reply;
 }
 
 void redis_attach(redisAsyncContext *ac, struct loop *loop)

@@ -3,6 +3,7 @@
 #define SENDQ_IO_REDIS_ATTACH_H
 
 #include "loop.h"
+#include <stddef.h>
 
 struct redisAsyncContext;
 struct tls_pipe;
@@ -15,5 +16,7 @@ void redis_attach_tls(struct redisAsyncContext *ac, struct tls_pipe *tls);
 void redis_attach_connected(struct redisAsyncContext *ac);
 /* What TLS says of the connection's end, or "". */
 const char *redis_attach_error(const struct redisAsyncContext *ac);
+/* Frees the context when of one reply more than max_reply bytes have come; 0 = never. */
+void redis_attach_limit(struct redisAsyncContext *ac, size_t max_reply);
 
 #endif

@@ -424,6 +424,7 @@ static void on_dialed(redisAsyncContext *ac, const char *why, void *arg)
     }
     l->ac = ac;
     ac->data = l;
+    redis_attach_limit(ac, l->opts.max_reply);
     redisAsyncSetConnectCallback(ac, on_connect);
     redisAsyncSetDisconnectCallback(ac, on_disconnect);
 }

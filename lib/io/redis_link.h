@@ -19,6 +19,7 @@ struct redis_link_opts {
     int64_t command_timeout_ms; /* 5 s: oldest unanswered command; then the link is dropped.
                                    0 = none (a blocking doorbell) */
     int64_t backoff_base_ms, backoff_max_ms; /* reconnect: full jitter, 50 ms .. 2 s */
+    size_t max_reply; /* a longer one is not read to its end: the link connects anew. 0 = any */
     /* Called in the loop on each change, the first failure to connect included; up=false carries
      * why. Never called from inside redis_link_new or redis_link_free; may free the link. */
     void (*on_state)(struct redis_link *l, bool up, const char *why, void *arg);

@@ -1,8 +1,12 @@
-/* The doorbell: a blocking wait on each job list. */
+/* The doorbell: a blocking wait on each job list.
+ *
+ * Its answer is the job itself. A large one is not read to its end: the link is given up, and rings
+ * when it is up again. */
 #include "doorbell.h"
 
 #include "keys.h"
 #include "redis_reply.h"
+#include "store.h"
 #include <stdlib.h>
 
 /* A blocking wait ends by itself after this long and is begun anew, so that a dead peer shows. */
@@ -97,6 +101,7 @@ struct doorbell *doorbell_new(struct loop *loop, const struct redis_addr *addr, 
             .command_timeout_ms = WAIT_LIMIT_MS,
             .backoff_base_ms = 50,
             .backoff_max_ms = 2000,
+            .max_reply = STORE_LARGE,
             .on_state = on_wire_state,
             .arg = w,
         };

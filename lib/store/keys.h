@@ -14,6 +14,8 @@ enum key_kind {
     KEY_JOBS_LOW,
     KEY_MESSAGE, /* <id> */
     KEY_CONTENT, /* <id> */
+    KEY_TEXT,    /* <id>: the job's text, if that was large */
+    KEY_READING, /* <worker id>: the same before it is accepted */
     KEY_REPLY,   /* <queue> */
     KEY_EVENTS,
     KEY_REJECTED,

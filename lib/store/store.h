@@ -135,10 +135,14 @@ enum sq_err store_configure(struct store *s, const struct store_bucket *buckets,
 
 /* --- take --- */
 
+/* From this size on a job is read piece by piece. */
+#define STORE_LARGE ((size_t)2 << 20)
+
 struct store_raw {
     enum priority list;
     const char *raw;
     size_t len;
+    char *text; /* of a large job, the last one: raw itself, which may be changed; else NULL */
 };
 
 typedef void (*store_take_cb)(enum store_status st, const struct store_raw *jobs, size_t count,
@@ -150,7 +154,9 @@ enum sq_err store_take(struct store *s, uint64_t tag, unsigned n, size_t max_byt
 /* --- accept --- */
 
 struct store_accept {
-    unsigned index; /* place in the taken batch, from 1 */
+    unsigned index;  /* place in the taken batch, from 1 */
+    bool large;      /* it had a text */
+    bool keeps_text; /* which its message refers to */
     bool rejected;
     const char *reply_queue; /* "" = none */
     /* rejected: */
@@ -182,6 +188,17 @@ typedef void (*store_accept_cb)(enum store_status st, unsigned accepted, unsigne
 
 enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs,
                          size_t count, store_accept_cb cb, void *arg) SQ_MUST_CHECK;
+
+/* --- the text of a large job --- */
+
+#define STORE_TEXT_PIECE ((size_t)512 << 10)
+
+/* STORE_OK, STORE_LOST or STORE_ERROR; len 0: there is nothing at that offset. */
+typedef void (*store_text_cb)(enum store_status st, const char *piece, size_t len, void *arg);
+
+/* Up to a piece of the text that is kept for a message, from the offset on. */
+enum sq_err store_text(struct store *s, const char *id, size_t offset, store_text_cb cb,
+                       void *arg) SQ_MUST_CHECK;
 
 /* --- claim --- */
 

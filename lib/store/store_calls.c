@@ -1,4 +1,4 @@
-/* The calls around sending: take, accept, claim, start, finish. */
+/* The calls around sending: accept, claim, start, finish. */
 #include "store_impl.h"
 
 #include "keys.h"
@@ -6,40 +6,6 @@
 #include <string.h>
 
 #define CB(f) ((void (*)(void))(f))
-
-/* --- take --- */
-
-static void deliver_take(struct store *s, struct store_call *call, enum store_status st,
-                         const struct redisReply *r)
-{
-    store_take_cb cb = (store_take_cb)call->cb;
-    const struct redisReply *list = reply_at(r, 3);
-    size_t count = st == STORE_OK ? reply_count(list) : 0;
-    size_t high = (size_t)reply_int(reply_at(r, 1), 0);
-    size_t normal = (size_t)reply_int(reply_at(r, 2), 0);
-    struct store_raw *jobs = count > 0 ? mem_alloc(count * sizeof(*jobs)) : NULL;
-
-    (void)s;
-    for (size_t i = 0; i < count; i++) {
-        jobs[i].list = i < high            ? PRIORITY_HIGH
-                       : i < high + normal ? PRIORITY_NORMAL
-                                           : PRIORITY_LOW;
-        jobs[i].raw = reply_str(reply_at(list, i), &jobs[i].len);
-    }
-    cb(st, jobs, count, call->arg);
-    free(jobs);
-}
-
-enum sq_err store_take(struct store *s, uint64_t tag, unsigned n, size_t max_bytes, size_t max_job,
-                       store_take_cb cb, void *arg)
-{
-    args_begin(s, SCRIPT_TAKE);
-    args_int(s, (int64_t)tag);
-    args_int(s, n);
-    args_int(s, (int64_t)max_bytes);
-    args_int(s, (int64_t)max_job);
-    return args_send(s, SCRIPT_TAKE, deliver_take, CB(cb), arg);
-}
 
 /* --- accept --- */
 
@@ -95,6 +61,18 @@ static void add_accept(struct store *s, const struct store_accept *j)
     }
 }
 
+/* Where the text of a large job goes. */
+static void add_keeper(struct store *s, const struct store_accept *jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i].large) {
+            args_int(s, jobs[i].keeps_text ? jobs[i].index : 0);
+            return;
+        }
+    }
+    args_str(s, "");
+}
+
 enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs,
                          size_t count, store_accept_cb cb, void *arg)
 {
@@ -103,6 +81,7 @@ enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accep
     args_int(s, s->settings.idempotency_ms);
     args_int(s, s->settings.reply_ms);
     args_int(s, (int64_t)count);
+    add_keeper(s, jobs, count);
     for (size_t i = 0; i < count; i++)
         add_accept(s, &jobs[i]);
     return args_send(s, SCRIPT_ACCEPT, deliver_accept, CB(cb), arg);

@@ -55,7 +55,7 @@ def check_content(stand, messages):
     sent = [i for i, m in messages.items() if m["status"] == "sent"]
     pipe = stand.redis.pipeline(transaction=False)
     for message_id in sent:
-        pipe.exists(stand.key("content", message_id))
+        pipe.exists(stand.key("content", message_id), stand.key("text", message_id))
     kept = [i for i, there in zip(sent, pipe.execute()) if there]
     assert not kept, f"content of {len(kept)} sent messages is kept: {kept[:3]}"
 

@@ -1,4 +1,5 @@
 """A mail with 25 MiB attached: what it costs in memory, and that others pass it."""
+import base64
 import os
 
 import pytest
@@ -39,6 +40,16 @@ def large(**members):
     return job(attachments=[{"filename": "big.bin", "storage_path": "big.bin"}], **members)
 
 
+@pytest.fixture(scope="module")
+def content():
+    return os.urandom(SIZE)
+
+
+def inline(content, **members):
+    text = base64.b64encode(content).decode()
+    return job(attachments=[{"filename": "big.bin", "content_base64": text}], **members)
+
+
 def peak(daemon):
     """The most memory it has had since forget_peak, in bytes."""
     with open(f"/proc/{daemon.pid}/status") as status:
@@ -69,11 +80,26 @@ def test_it_needs_three_times_its_size_at_most(stand, server, root, name):
     assert peak(daemon) - before <= 3 * SIZE
 
 
-def test_others_pass_it(stand, server, root):
+@pytest.mark.parametrize("name", ["smtp", "microsoft", "mailgun", "ses"])
+def test_inside_the_job_it_needs_no_more(stand, server, content, name):
+    """From the job list to the last byte sent. Its content comes by another way; from there on it is
+    what the others above are."""
+    sender = smtp(server) if name == "smtp" else by_name(name).sender(stand, timeout="120s")
+    daemon = stand.start(senders=[sender], env=NO_QUARANTINE)
+    sent(stand, job())
+    forget_peak(daemon)
+    before = peak(daemon)
+    sent(stand, inline(content))
+    assert peak(daemon) - before <= 3 * SIZE
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_others_pass_it(stand, server, root, content, inside):
     """The server stops to read it; a hundred others, by the same sender, are sent meanwhile."""
     stand.start(senders=[smtp(server)], attachments={"root": str(root)})
     stop = server.rule("BODY", match="slow@example.com", hang=True)
-    (slow,) = stand.push(large(to="slow@example.com"))
+    to = {"to": "slow@example.com"}
+    (slow,) = stand.push(inline(content, **to) if inside else large(**to))
     wait_for(lambda: stop["times"] == 0, "the large mail is under way")
     sent(stand, *[job(to=f"r{n}@example.com") for n in range(100)])
     assert stand.status(slow) == "sending"

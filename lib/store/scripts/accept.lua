@@ -1,5 +1,6 @@
 -- accept: replaces the taken batch by messages, duplicates and rejected jobs, all at once.
--- ARGV: 4 tag, 5 idempotency ms, 6 reply ms, 7 jobs; then per job either
+-- ARGV: 4 tag, 5 idempotency ms, 6 reply ms, 7 jobs, 8 '' or, where one of them was large, the index
+-- of the job that keeps its text, '0' for none; then per job either
 --   'r' index error_code error_message field reply_queue answer
 --   'm' index id idempotency_key body_hash explicit sender priority due_ms reply_queue
 --       conflict_answer packed field_count field value ...
@@ -11,6 +12,10 @@
 local claimed = P .. 'claimed:' .. W
 local tag = call('LINDEX', claimed, 0)
 if not tag or string.match(tag, '^[^:]*') ~= ARGV[4] then
+  return { 'gone' }
+end
+local text, keeper = P .. 'reading:' .. W, nil
+if tonumber(ARGV[8] ~= '' and ARGV[8] or '0') > 0 and call('EXISTS', text) == 0 then
   return { 'gone' }
 end
 check_types()
@@ -128,7 +133,7 @@ local function add_bulk(id, hash, explicit, due, queue, packed, at, fields)
   event(true, 'bulk.expanding', 'id', id)
 end
 
-local i = 8
+local i = 9
 for _ = 1, tonumber(ARGV[7]) do
   local index = ARGV[i + 1]
   if ARGV[i] == 'r' then
@@ -157,6 +162,7 @@ for _ = 1, tonumber(ARGV[7]) do
         add_message(id, hash, explicit, sender, priority, due, packed, i + 13, fields)
       end
       accepted = accepted + 1
+      keeper = index == ARGV[8] and id or keeper
     end
     i = i + 13 + fields
     if ARGV[i - 13 - fields] == 'b' then
@@ -172,6 +178,12 @@ for sender, class in pairs(senders) do
     -- Its turn may come tomorrow only: show now that more wait.
     tell('HSET', P .. 'sender:' .. sender, 'waiting', waiting(sender), '_shown', '')
   end
+end
+if keeper then
+  call('RENAME', text, P .. 'text:' .. keeper)
+  call('PERSIST', P .. 'text:' .. keeper)
+elseif ARGV[8] ~= '' then
+  call('UNLINK', text)
 end
 call('DEL', claimed)
 return { 'ok', accepted, duplicates, rejected }

@@ -145,9 +145,15 @@ local function check_message(id, key, m, all)
     return
   end
   check_ttl(key, FINAL[status])
-  if call('EXISTS', content) == 1 then
-    check_ttl(content, FINAL[status])
-  elseif not FINAL[status] then
+  local has_all = true
+  for _, part in ipairs(m[7] and { content, P .. 'text:' .. id } or { content }) do
+    if call('EXISTS', part) == 1 then
+      check_ttl(part, FINAL[status])
+    else
+      has_all = false
+    end
+  end
+  if not has_all and not FINAL[status] then
     finding('no_content', key, 'is ' .. status .. ', but what to send is gone')
   end
   if OPEN[status] and OPEN[status] ~= true then
@@ -161,7 +167,8 @@ function looks.messages()
   for i = 7, #ARGV do
     local id = ARGV[i]
     local key = P .. 'message:' .. id
-    local m = tell('HMGET', key, 'status', 'provider', 'channel', 'sender', 'sent_at', 'failed_at')
+    local m = tell('HMGET', key, 'status', 'provider', 'channel', 'sender', 'sent_at', 'failed_at',
+      '_text')
     if m.err then
       finding('wrong_type', key, 'is not a hash')
     elseif m[1] then
@@ -185,6 +192,9 @@ function looks.contents()
   for i = 7, #ARGV do
     if call('EXISTS', P .. 'message:' .. ARGV[i]) == 0 then
       check_ttl(P .. 'content:' .. ARGV[i], true)
+      if call('EXISTS', P .. 'text:' .. ARGV[i]) == 1 then
+        check_ttl(P .. 'text:' .. ARGV[i], true)
+      end
     end
   end
 end

@@ -7,7 +7,7 @@ local ids = call('ZRANGEBYSCORE', dead, '-inf', ARGV[4], 'LIMIT', 0, ARGV[5])
 for _, id in ipairs(ids) do
   local status = call('HGET', P .. 'message:' .. id, 'status')
   if not status or status == 'failed' then
-    call('UNLINK', P .. 'content:' .. id)
+    call('UNLINK', P .. 'content:' .. id, P .. 'text:' .. id)
   end
 end
 if #ids > 0 then

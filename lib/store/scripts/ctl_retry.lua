@@ -7,13 +7,14 @@ local digits = { HIGH = 1, NORMAL = 2, LOW = 3 }
 local out, again = { 'ok' }, false
 
 local function retry(id)
-  local key, content = P .. 'message:' .. id, P .. 'content:' .. id
-  local m = call('HMGET', key, 'status', 'sender', 'priority', 'message_type', '_tenant')
+  local key, content, text = P .. 'message:' .. id, P .. 'content:' .. id, P .. 'text:' .. id
+  local m = call('HMGET', key, 'status', 'sender', 'priority', 'message_type', '_tenant',
+    '_text')
   if not m[1] or not m[2] then
     return 'not_found'
   elseif m[1] ~= 'failed' then
     return 'not_failed'
-  elseif call('EXISTS', content) == 0 then
+  elseif call('EXISTS', content) == 0 or m[6] and call('EXISTS', text) == 0 then
     return 'no_content'
   end
   local priority = int((digits[m[3]] or 2) + (m[4] == 'MARKETING' and 3 or 0))
@@ -25,6 +26,7 @@ local function retry(id)
   call('HSET', key, '_priority', priority)
   call('PERSIST', key)
   call('PERSIST', content)
+  call('PERSIST', text)
   call('ZREM', P .. 'dead', id)
   put('RPUSH', ready_key(m[2], priority), { id })
   give_turn(m[2])

@@ -59,6 +59,14 @@ local function reply(queue, text)
   call('PEXPIRE', P .. 'reply:' .. queue, reply_ms)
 end
 
+-- What was to be sent, with the text of a large job, expires like the message.
+local function keep_for_now(id, has_text)
+  call('PEXPIRE', P .. 'content:' .. id, retention)
+  if has_text then
+    call('PEXPIRE', P .. 'text:' .. id, retention)
+  end
+end
+
 -- sent or failed: for good.
 local function final(o, m, first, fields)
   o.status = o.kind == 's' and 'sent' or 'failed'
@@ -73,14 +81,17 @@ local function final(o, m, first, fields)
   end
   if o.kind == 's' then
     if keep_content then
-      call('PEXPIRE', P .. 'content:' .. o.id, retention)
+      keep_for_now(o.id, m.text)
     else
       gone[#gone + 1] = P .. 'content:' .. o.id
+      if m.text then
+        gone[#gone + 1] = P .. 'text:' .. o.id
+      end
     end
     event(true, 'message.sent', 'id', o.id, 'sender', o.sender, 'provider', o.provider)
   else
     -- Kept as long as the dead letter, so that an operator can send it again.
-    call('PEXPIRE', P .. 'content:' .. o.id, retention)
+    keep_for_now(o.id, m.text)
     call('ZADD', P .. 'dead', int(now), o.id)
     event(true, 'message.failed', 'id', o.id, 'sender', o.sender, 'provider', o.provider,
       'error_code', o.code)
@@ -236,9 +247,10 @@ local function record(o, m, first, fields)
   end
 end
 
--- What the hash says: of a plain success, which most are, only the first five are needed.
+-- What the hash says: of a plain success, which most are, only the first ones are needed.
 local function read_message(o, all)
-  local m = tell('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', 'trail')
+  local m = tell('HMGET', o.key, 'status', '_fence', 'attempts', '_reply', 'trail', '_text')
+  m.text = m[6]
   if all then
     local more = tell('HMGET', o.key, '_priority', 'sender', 'provider', 'channel', 'sending_at',
       '_units', '_tenant', 'recipient', '_unsure')

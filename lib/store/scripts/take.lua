@@ -1,7 +1,8 @@
 -- take: moves up to n raw jobs, bounded by bytes, from the job lists to this worker's claimed list.
--- ARGV: 4 tag, 5 n, 6 max bytes in all, 7 max bytes of one job.
+-- ARGV: 4 tag, 5 n, 6 max bytes in all, 7 max bytes of one job, 8 bytes from which a job is large.
 -- Returns {'ok', how many high, how many normal, {raw, ...}} in that order, the rest being low, or
--- {'fenced'}. A job over the cap goes to the rejected
+-- {'fenced'}. A large job is the last of its batch; it is not among the raw ones, but put where it
+-- can be read piece by piece, and its length comes fifth. A job over the cap goes to the rejected
 -- stream right here, so that it never crosses the wire.
 if fenced() then
   return { 'fenced' }
@@ -15,6 +16,7 @@ if call('EXISTS', claimed) == 1 then
   unclaim(W)
 end
 local room, bytes, max_job = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local large = tonumber(ARGV[8])
 local keep, counts = {}, { 0, 0, 0 }
 
 -- Whom two deaths leave under suspicion is taken alone: the next death shows which one it is.
@@ -23,10 +25,15 @@ local function is_suspect(raw)
   return suspects and deaths_of(raw) >= 2
 end
 
+-- The first alone: among several large ones all but one would be popped in vain, each time.
+local function some(n)
+  return #keep == 0 and 1 or math.min(n, room, 8)
+end
+
 -- High first; one place in eight is kept for each lower list, so that none starves.
 local function take_from(list, class, n)
   while n > 0 and room > 0 and bytes > 0 do
-    local got = call('RPOP', P .. list, math.min(n, room, 8))
+    local got = call('RPOP', P .. list, some(n))
     if not got then
       return
     end
@@ -47,7 +54,7 @@ local function take_from(list, class, n)
       else
         keep[#keep + 1] = raw
         counts[class] = counts[class] + 1
-        room, bytes = room - 1, alone and 0 or bytes - #raw
+        room, bytes = room - 1, (alone or #raw >= large) and 0 or bytes - #raw
       end
       n = n - 1
     end
@@ -67,5 +74,10 @@ end
 if #keep > 0 then
   call('RPUSH', claimed, ARGV[4] .. ':' .. counts[1] .. ':' .. counts[2] .. ':' .. counts[3],
     unpack(keep))
+end
+if #keep > 0 and #keep[#keep] >= large then
+  local raw = table.remove(keep)
+  call('SET', P .. 'reading:' .. W, raw, 'PX', 600000)
+  return { 'ok', counts[1], counts[2], keep, #raw }
 end
 return { 'ok', counts[1], counts[2], keep }

@@ -105,6 +105,20 @@ static void test_rings_when_the_connection_is_back(void **state)
     check_list(b, "t:jobs");
 }
 
+/* Of which the answer is not read to its end. */
+static void test_a_large_job(void **state)
+{
+    struct bell_rig *b = *state;
+
+    arm(b);
+    REDIS(b->g, "EVAL", "return redis.call('LPUSH', KEYS[1], string.rep('x', 10000000))", "1",
+          "t:jobs");
+    wait_for_ring(b);
+    assert_string_equal(REDIS(b->g, "LLEN", "t:jobs"), "1");
+    REDIS(b->g, "DEL", "t:jobs");
+    check_list(b, "t:jobs");
+}
+
 static void test_free_while_waiting(void **state)
 {
     struct bell_rig *b = *state;
@@ -124,6 +138,7 @@ int main(void)
         TEST(test_every_list),
         TEST(test_once_per_arming),
         TEST(test_rings_when_the_connection_is_back),
+        TEST(test_a_large_job),
         TEST(test_free_while_waiting),
     };
 

@@ -22,6 +22,8 @@ static void test_names(void **state)
     check(KEY_JOBS_LOW, NULL, "{acme}:jobs:low");
     check(KEY_MESSAGE, "m-1", "{acme}:message:m-1");
     check(KEY_CONTENT, "m-1", "{acme}:content:m-1");
+    check(KEY_TEXT, "m-1", "{acme}:text:m-1");
+    check(KEY_READING, "w", "{acme}:reading:w");
     check(KEY_REPLY, "api", "{acme}:reply:api");
     check(KEY_EVENTS, NULL, "{acme}:events");
     check(KEY_REJECTED, NULL, "{acme}:rejected");
