@@ -64,6 +64,10 @@ typedef void (*fsck_on_answer)(struct fsck *f, struct fsck_answer a);
 void fsck_batch_add(struct fsck *f, struct fsck_batch *b, const char *name, fsck_on_answer done);
 void fsck_batch_end(struct fsck *f, struct fsck_batch *b, fsck_on_answer done);
 
+/* How many recipients an element of a queue stands for: "*<bulk>" NUL <attempts> NUL <count> NUL
+ * <leads>; -1 = it is a message's id. */
+int64_t fsck_reference_count(const struct redisReply *element);
+
 /* The parts, in the order in which they run. */
 void fsck_scan_keys(struct fsck *f);     /* the names of what there is; what belongs to nobody */
 void fsck_read_places(struct fsck *f);   /* queues, sets and slices, entry by entry */

@@ -78,27 +78,26 @@ static void check_ledgers(struct fsck *f, const char *id)
     ctl_forget(f->c);
 }
 
-static void check_bulk(struct fsck *f, const char *id, struct fsck_bulk *b)
+/* References that were set aside when it was paused: "*<bulk>" NUL <attempts> NUL <how many> ... */
+static int64_t count_held(struct fsck *f, const char *id)
 {
-    const char *held = arena_printf(&f->c->arena, "%s:held", id);
-    const struct redisReply *page =
-        ctl_call(f->c, "LRANGE", ctl_key(f->c, KEY_BULK, held), "0", "-1");
-    int64_t other = b->other;
+    const char *part = arena_printf(&f->c->arena, "%s:held", id);
+    const struct redisReply *all =
+        ctl_call(f->c, "LRANGE", ctl_key(f->c, KEY_BULK, part), "0", "-1");
+    int64_t sum = 0;
 
-    for (size_t i = 0; i < reply_count(page); i++) {
-        size_t len = 0, at = 0;
-        const char *s = reply_str(reply_at(page, i), &len);
+    for (size_t i = 0; i < reply_count(all); i++)
+        sum += fsck_reference_count(reply_at(all, i));
+    return sum;
+}
 
-        for (int skip = 0; s && skip < 2 && at < len; skip++)
-            at += strlen(s + at) + 1;
-        other += s && at < len ? strtoll(s + at, NULL, 10) : 0;
-    }
-    {
-        const char *args[] = {id, ctl_text(f->c, b->ready), ctl_text(f->c, other),
-                              ctl_text(f->c, b->leased)};
+static void check_bulk(struct fsck *f, const char *id, const struct fsck_bulk *b)
+{
+    const char *args[] = {id, ctl_text(f->c, b->ready),
+                          ctl_text(f->c, b->other + count_held(f, id)), ctl_text(f->c, b->leased)};
 
-        f->unchecked += reply_int(fsck_look(f, "bulk", args, 4).first, 0);
-    }
+    f->unchecked += reply_int(fsck_look(f, "bulk", args, 4).first, 0);
+    f->bulk_count++;
     ctl_forget(f->c);
 }
 
@@ -108,10 +107,8 @@ void fsck_check_bulks(struct fsck *f)
     void *b;
 
     for (size_t pos = 0; map_next(&f->bulks, &pos, &id, &b);) {
-        if (!f->again) {
+        if (!f->again)
             check_bulk(f, id, b);
-            f->bulk_count++;
-        }
         check_ledgers(f, id);
     }
 }

@@ -21,22 +21,28 @@ static struct fsck_bulk *bulk_named(struct fsck *f, const char *id)
     return b;
 }
 
-/* '*' <bulk> NUL <attempts> NUL <how many> NUL <leads>: how many and of which, or NULL if it is a
- * message's id. */
+int64_t fsck_reference_count(const struct redisReply *element)
+{
+    size_t len = 0, at = 0;
+    const char *s = reply_str(element, &len);
+
+    if (s == NULL || (s[0] != '*' && s[0] != '+'))
+        return -1;
+    for (int skip = 0; skip < 2 && at < len; skip++)
+        at += strlen(s + at) + 1; /* a NUL stands behind the last byte, too */
+    return at < len ? strtoll(s + at, NULL, 10) : 0;
+}
+
+/* The bulk that an element refers to, and how often; NULL if it is a message's id. */
 static struct fsck_bulk *open_reference(struct fsck *f, const struct redisReply *element,
                                         int64_t *ret_count)
 {
-    size_t len = 0, id_len;
-    const char *s = reply_str(element, &len), *attempts;
+    int64_t n = fsck_reference_count(element);
 
-    if (s == NULL || len < 2 || (s[0] != '*' && s[0] != '+'))
+    if (n < 0)
         return NULL;
-    id_len = strlen(s);
-    attempts = s + id_len + 1;
-    *ret_count = 0;
-    if (id_len + 1 < len && id_len + 1 + strlen(attempts) + 1 < len)
-        *ret_count = strtoll(attempts + strlen(attempts) + 1, NULL, 10);
-    return bulk_named(f, s + 1);
+    *ret_count = n;
+    return bulk_named(f, reply_str(element, NULL) + 1);
 }
 
 /* --- queues --- */
@@ -144,8 +150,8 @@ static const char *bulk_of_slice(const struct redisReply *value)
     size_t len = 0, at = 0;
     const char *s = reply_str(value, &len);
 
-    for (int skip = 0; s && skip < 2; skip++)
-        at += strnlen(s + at, len - at) + (at + strnlen(s + at, len - at) < len);
+    for (int skip = 0; s && skip < 2 && at < len; skip++)
+        at += strlen(s + at) + 1;
     return s && at < len ? s + at : NULL;
 }
 

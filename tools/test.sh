@@ -20,7 +20,7 @@ ctest --test-dir "$build" --parallel "$(nproc)" --timeout 120 --no-tests=error \
 # A stuck test prints where it hangs after 300 s; the limit around all only guards against a
 # suite that never ends.
 echo "== end-to-end tests"
-timeout --kill-after=30 4500 /usr/bin/python3 -m pytest tests/e2e -p no:cacheprovider \
+timeout --kill-after=30 4500 /usr/bin/python3 -m pytest tests/e2e tests/faults -p no:cacheprovider \
     -o faulthandler_timeout=300 -o junit_family=xunit2 --junitxml="$results/e2e.xml" "$@" ||
     status=1
 

@@ -34,7 +34,8 @@ def healthy(stand):
     for name in ("queued", "scheduled", "sending"):
         stand.redis.hset(stand.key("message", ids[name]), "_fence", "1")
     stand.redis.sadd(stand.key("senders"), "mail")
-    stand.redis.hset(stand.key("sender", "mail"), mapping={"state": "ok", "_buckets": "sender:mail"})
+    stand.redis.hset(stand.key("sender", "mail"),
+                     mapping={"state": "ok", "_buckets": "sender:mail"})
     stand.redis.hset(stand.key("bucket", "sender:mail"), mapping={"busy": "1", "conc": "0"})
     return ids
 
@@ -182,8 +183,8 @@ def test_damage_is_found_and_repaired(stand, damage, kind, mends):
         assert code == 1
 
 
-@pytest.mark.parametrize("damage", [lose_from_queue, lose_from_delayed, lose_lease, wrong_queue,
-                                    nobody_s_lease, double_in_queue, lose_turn])
+@pytest.mark.parametrize("damage", [lose_from_queue, lose_from_delayed, lose_lease,
+                                    nobody_s_lease, double_in_queue])
 def test_what_was_lost_is_sent_once_after_the_repair(stand, damage):
     """The damage is done to messages of a real daemon, and a real one goes on after it."""
     held = stand.sender(limits={"concurrency": 1})

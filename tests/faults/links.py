@@ -1,4 +1,4 @@
-"""What stands between a daemon and its servers: a TCP proxy that delays, drops, resets, or swallows;
+"""What stands between a daemon and its servers: a TCP proxy that delays, resets, or swallows; and
 servers that answer whatever bytes they are told to."""
 import random
 import socket

@@ -1,4 +1,4 @@
-"""soak.py [SECONDS [SEED]]: random faults from a fixed seed, under a steady load of singles and bulks.
+"""soak.py [SECONDS [SEED]]: random faults from a seed, under a steady load of singles and bulks.
 
 Ends with everything final, `sendqctl fsck` clean, nothing lost, counters equal to the records, and
 memory and descriptors of a daemon that nobody kills as flat as they were."""
@@ -83,7 +83,9 @@ class Soak:
         self.stand.server.start()
 
     def reload(self):
-        self.rng.choice([self.witness, *self.mortals]).signal(signal.SIGHUP)
+        daemon = self.rng.choice([self.witness, *self.mortals])
+        if daemon.notify.count("READY=1"):  # before that it would end by it, as any process
+            daemon.signal(signal.SIGHUP)
 
     def provider(self):
         self.stand.sandbox.faults(self.rng.choice(PROVIDER_FAULTS))
@@ -131,8 +133,8 @@ class Soak:
             wait_for(lambda b=bulk: self.stand.redis.hget(self.stand.key("bulk", b), "status")
                      == "done", lambda b=bulk: self.stand.redis.hgetall(self.stand.key("bulk", b)),
                      timeout=120)
-        wait_for(lambda: not self.stand.redis.exists(self.stand.key("turn"), self.stand.key("jobs")),
-                 "idle")
+        keys = [self.stand.key("turn"), self.stand.key("jobs")]
+        wait_for(lambda: not self.stand.redis.exists(*keys), "idle")
         self.sample()
 
     def check(self):

@@ -1,5 +1,6 @@
 -- ctl_fsck: looks at some keys at one moment, says what is wrong with them, and mends what is safe.
--- ARGV: 4 what to look at (one of `looks` below), 5 '1' = mend, 6 retention ms, 7 and on: arguments.
+-- ARGV: 4 what to look at (one of `looks` below), 5 '1' = mend, 6 retention ms, 7 and on: its
+-- arguments.
 -- Returns {'ok', findings {kind, key, what, '1' mended | '0', ...}, and what the look returns}.
 -- What one call sees is one moment: a message that moves meanwhile is in one place or the other.
 -- After refs.lua.
@@ -243,7 +244,8 @@ function looks.ready()
       finding('no_message', q, 'holds ' .. id .. ', which there is not', function()
         call('LREM', q, 0, id)
       end)
-    elseif m[1] == 'queued' and m[2] and q ~= ready_key(m[2], m[3] or '2') and tell('LPOS', q, id) then
+    elseif m[1] == 'queued' and m[2] and q ~= ready_key(m[2], m[3] or '2')
+      and tell('LPOS', q, id) then
       finding('wrong_queue', q, 'holds ' .. id .. ', whose queue is another', function()
         call('LREM', q, 0, id)
         if times_in(ready_key(m[2], m[3] or '2'), id) == 0 then
@@ -536,7 +538,7 @@ function looks.ledgers()
         n[status] = n[status] + 1
         days[day] = (days[day] or 0) + 1
       else
-        finding('bad_status', b .. ':ledger:' .. int(k), 'has a line that is neither sent nor failed')
+        finding('bad_status', b .. ':ledger:' .. int(k), 'has a line that is not a final one')
       end
     end
     for day, m in pairs(days) do
