@@ -19,13 +19,6 @@ _e2e = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_e2e)
 redis_server, sandbox = _e2e.redis_server, _e2e.sandbox
 
-LONG = os.environ.get("SENDQ_TEST_FAULTS") == "long"
-
-
-def times(short, long):
-    """How often: in ./run test, and in ./run faults."""
-    return long if LONG else short
-
 
 def close(stand):
     check_clean(stand)

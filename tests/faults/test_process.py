@@ -5,8 +5,8 @@ import random
 import signal
 
 import pytest
-from conftest import times
 from invariants import check_all
+from scale import times
 from support import body, envelope, wait_for
 
 RETRY = {"base": "5ms", "max": "100ms", "attempts": 50}

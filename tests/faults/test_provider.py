@@ -9,9 +9,9 @@ import ssl
 import subprocess
 
 import pytest
-from conftest import times
 from invariants import check_all
 from links import RawServer
+from scale import times
 from support import body, envelope, wait_for
 
 RETRY = {"base": "50ms", "max": "200ms", "attempts": 4}

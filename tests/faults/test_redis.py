@@ -8,10 +8,10 @@ import time
 
 import pytest
 import redis
-from conftest import times
 from fsck import check_clean
 from invariants import check_all
 from links import Proxy, give_port
+from scale import times
 from support import RedisServer, Stand, envelope, wait_for
 
 RETRY = {"base": "5ms", "max": "100ms", "attempts": 50}
