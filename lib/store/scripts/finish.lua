@@ -318,6 +318,27 @@ end
 
 local stamp = { s = 'sent ' .. int(now) .. ' ', f = 'failed ' .. int(now) .. ' ' }
 
+-- A late word ends what another worker has leased since: it leaves that one's slice. False: nobody
+-- has it.
+local function take_out(b, lead)
+  for _, worker in ipairs(tell('ZRANGE', P .. 'workers', 0, -1)) do
+    local refs = P .. 'refs:' .. worker
+    local slices = tell('HGETALL', refs)
+    for k = 1, #slices, 2 do
+      local sender, place = place_in(slices[k + 1], b.id, lead)
+      local places = place and call('HGET', refs, slices[k] .. '.')
+      if places and string.byte(places, place) ~= 48 then
+        call('HSET', refs, slices[k] .. '.', string.sub(places, 1, place - 1) .. '0'
+          .. string.sub(places, place + 1))
+        b.sending = b.sending - 1
+        give_back(sender, 1, {})
+        return true
+      end
+    end
+  end
+  return false
+end
+
 -- Bulk recipients that became final. `mine`: they still were in this slice; what is late counts if
 -- it was sent and nothing else was recorded. Only another "sent", which came late, may stand there
 -- before a "sent" of this slice: that may be written over, which is cheaper than to look first.
@@ -332,10 +353,10 @@ local function ended(b, kind, lead, shard, line, mine)
     stamp[kind] .. line) == 0 then
     return false
   end
-  if b.over and not mine then
-    b.cancelled = b.cancelled - 1
-  else
+  if mine or take_out(b, lead) or not b.over then
     b.queued = b.queued - 1
+  else
+    b.cancelled = b.cancelled - 1
   end
   if kind == 's' then
     b.sent = b.sent + 1

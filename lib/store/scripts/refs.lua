@@ -25,6 +25,19 @@ local function ref_unpack(element)
     n = tonumber(n), leads = string.sub(element, at) }
 end
 
+-- The sender of a slice as it is leased, and the place in it of a bulk's lead; nothing = not there.
+local function place_in(slice, bulk, lead)
+  local sender, of, leads = string.match(slice,
+    '^([^%z]*)%z[^%z]*%z([^%z]*)%z%d+%z[^%z]*%z(.*)$')
+  local place = 0
+  for one in string.gmatch(of == bulk and leads or '', '([^%z]*)%z') do
+    place = place + 1
+    if one == lead then
+      return sender, place
+    end
+  end
+end
+
 -- A bulk as it stands, read once per call; its numbers are changed here and written by
 -- bulks_write. Nothing if there is no such bulk.
 local function bulk_of(id)
