@@ -168,7 +168,9 @@ static void link_end(struct redis_link *l, const char *why, bool free_context, i
     redisAsyncContext *ac = link_detach(l);
     char text[200];
 
-    snprintf(text, sizeof(text), "%s", why != NULL && *why != '\0' ? why : "connection lost");
+    if (why == NULL || *why == '\0')
+        why = "connection lost";
+    snprintf(text, sizeof(text), "%.*s", (int)redis_error_reason(why), why);
     timer_set_us(l->timer, delay_us);
     l->busy++;
     link_report(l, false, text);

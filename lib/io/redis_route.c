@@ -83,3 +83,10 @@ bool redis_error_is_elsewhere(const char *error)
             return true;
     return false;
 }
+
+size_t redis_error_reason(const char *error)
+{
+    const char *place = strstr(error, " script: ");
+
+    return place != NULL ? (size_t)(place - error) : strlen(error);
+}

@@ -5,6 +5,7 @@
 
 #include "redis_addr.h"
 #include <stdbool.h>
+#include <stddef.h>
 
 struct redis_route {
     const struct redis_addr *addr;
@@ -29,5 +30,7 @@ bool redis_route_follow(struct redis_route *r, const struct redis_host *to);
 bool redis_route_read_moved(const struct redis_route *r, const char *error, struct redis_host *ret);
 /* An error reply by which a server says that it is not the one to ask, now or at all. */
 bool redis_error_is_elsewhere(const char *error);
+/* How long the reason in an error is: Redis 7 adds the script and its line, " script: ...". */
+size_t redis_error_reason(const char *error);
 
 #endif

@@ -231,12 +231,14 @@ def test_demoted_to_a_replica(stand):
     so this one is given up, told once, and sending resumes when somebody takes writes again."""
     daemon = stand.daemon(config_of(stand)).start()
     stand.redis.replicaof("127.0.0.1", "1")
-    wait_for(lambda: daemon.log_lines("event=redis_down"), lambda: daemon.log())
-    connections = stand.redis.info("stats")["total_connections_received"]
-    wait_for(lambda: stand.redis.info("stats")["total_connections_received"] > connections,
-             "it connects anew")
-    assert len(daemon.log_lines("event=redis_down")) == 1, daemon.log()
-    stand.redis.replicaof("no", "one")
+    try:
+        wait_for(lambda: daemon.log_lines("event=redis_down"), lambda: daemon.log())
+        connections = stand.redis.info("stats")["total_connections_received"]
+        wait_for(lambda: stand.redis.info("stats")["total_connections_received"] > connections,
+                 "it connects anew")
+        assert len(daemon.log_lines("event=redis_down")) == 1, daemon.log()
+    finally:
+        stand.redis.replicaof("no", "one")
     (message_id,) = stand.push(envelope())
     stand.wait_final([message_id])
     assert daemon.stop() == 0

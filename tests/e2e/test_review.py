@@ -81,7 +81,7 @@ def test_a_reload_of_an_emptied_file_is_refused(stand):
 
 
 @pytest.mark.parametrize("url", [
-    "rediss://host:6379", "sentinel://a,b/main", "redis://host:99999", "redis://host:6379/words",
+    "rediss://host:99999", "sentinel://a,b", "redis://host:99999", "redis://host:6379/words",
     "unix:///" + "x" * 200])
 def test_check_refuses_what_the_start_would(tmp_path, url):
     daemon = Daemon(tmp_path, {"redis": {"url": url}})
