@@ -116,13 +116,19 @@ class Rig(contextlib.AbstractContextManager):
         wait_until(answers, "Redis does not answer")
         return f"unix://{path}", client
 
-    def nginx(self, cpu=None):
-        """A sink: answers POST with 202 and a small JSON body; returns a Sink."""
-        sink = Sink(free_port(), free_port())
-        conf = self.dir / "nginx.conf"
-        conf.write_text(NGINX_CONF.format(dir=self.dir, port=sink.port, status=sink.status_port))
-        process = self.spawn("nginx", ["nginx", "-p", self.dir, "-c", conf, "-e",
-                                       self.dir / "nginx-error.log"], cpu)
+    def nginx(self, cpu=None, name="nginx", delay_ms=0, tls=None):
+        """A sink: answers POST with 202 and a small JSON body, after a while if delay_ms; over
+        HTTP/2 only where `tls` is (certificate, key). Returns a Sink."""
+        sink = Sink(free_port(), free_port(), "https" if tls else "http")
+        conf = self.dir / f"{name}.conf"
+        conf.write_text(NGINX_CONF.format(
+            dir=self.dir, name=name, port=sink.port, status=sink.status_port,
+            module=f"load_module {NGINX_ECHO};" if delay_ms else "",
+            answer=ANSWER_LATE.format(seconds=delay_ms / 1000) if delay_ms else ANSWER_NOW,
+            tls=NGINX_H2.format(cert=tls[0], key=tls[1]) if tls else "",
+            listen=" ssl http2" if tls else ""))
+        process = self.spawn(name, ["nginx", "-p", self.dir, "-c", conf, "-e",
+                                    self.dir / f"{name}-error.log"], cpu)
 
         def answers():
             self.running("nginx", process)
@@ -176,12 +182,22 @@ class Rig(contextlib.AbstractContextManager):
         return done.stdout
 
 
+NGINX_ECHO = "/usr/lib/nginx/modules/ngx_http_echo_module.so"
+ANSWER_NOW = """return 202 '{"id":"x"}';"""
+ANSWER_LATE = """echo_sleep {seconds}; echo_status 202; echo -n '{{"id":"x"}}';"""
+NGINX_H2 = """
+        ssl_certificate {cert};
+        ssl_certificate_key {key};
+        http2_max_concurrent_streams 256;
+        if ($server_protocol != "HTTP/2.0") {{ return 505; }}
+"""
 # One process, so that one pid pins, measures and stops it.
 NGINX_CONF = """
+{module}
 daemon off;
 master_process off;
-pid {dir}/nginx.pid;
-error_log {dir}/nginx-error.log crit;
+pid {dir}/{name}.pid;
+error_log {dir}/{name}-error.log crit;
 events {{ worker_connections 4096; }}
 http {{
     access_log off;
@@ -194,10 +210,12 @@ http {{
     scgi_temp_path {dir}/nginx-scgi;
     default_type application/json;
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{listen};
+        client_max_body_size 64m;
+        {tls}
         location / {{
             if ($request_method != POST) {{ return 405; }}
-            return 202 '{{"id":"x"}}';
+            {answer}
         }}
     }}
     server {{
@@ -211,10 +229,10 @@ http {{
 class Sink:
     """The nginx sink and its count of requests."""
 
-    def __init__(self, port, status_port):
+    def __init__(self, port, status_port, scheme="http"):
         self.port = port
         self.status_port = status_port
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"{scheme}://127.0.0.1:{port}"
         self._own = 0  # status queries count as requests too
 
     def requests(self):

@@ -1,0 +1,63 @@
+"""What senders that have to wait cost the others."""
+import json
+import statistics
+import time
+
+from rig import Rig, RigError, wait_until
+from stand import NS, SERVER_CPU, WARM_UP, Bench, job_body, median
+
+BUSY_SENDERS, CAPPED_SENDERS = 10, 9990
+LIMITS_MAX_GROWTH = 1.2
+
+
+def sender_yaml(name, endpoint, limits=""):
+    return (f"  - {{ id: {name}, provider: sandbox, channels: [email], "
+            f"from: {{ address: a@b.example }}, endpoint: \"{endpoint}/sandbox\"{limits} }}\n")
+
+
+def cap_senders(bench, names):
+    """Two jobs for each of these, of which their caps let one go: the others wait."""
+    for start in range(0, len(names), 500):
+        bench.redis.lpush(f"{NS}:jobs", *[
+            json.dumps({"sender": name, "body": json.loads(job_body(0))})
+            for name in names[start:start + 500] for _ in range(2)])
+    wait_until(lambda: bench.final_counts()[0] == len(names), "a message of each", timeout=300)
+    # Their turns have come and gone: nobody looks at them before tomorrow.
+    wait_until(lambda: bench.redis.zcount(f"{NS}:turn", time.time() * 1e6 + 1e6, "+inf")
+               == len(names), "all to be over their caps", timeout=300)
+    # Their 10,000 counters would be read with each look at how far a round is: not what is measured.
+    for day in bench.redis.scan_iter(f"{NS}:stats:*"):
+        bench.redis.delete(day)
+
+
+def scenario_limits(bench, options):
+    """The same work for the same ten senders, on a Redis without and on one with the others."""
+    with Rig(options.build) as rig:
+        return compare_crowd(bench, Bench(rig, options), options)
+
+
+def compare_crowd(bench, crowd, options):
+    sink = bench.rig.nginx(cpu=SERVER_CPU)
+    busy = [f"busy{n}" for n in range(BUSY_SENDERS - 1)]
+    capped = [f"capped{n}" for n in range(CAPPED_SENDERS)]
+    ten = "".join(sender_yaml(name, sink.url) for name in busy)
+    bench.start(sink.url, ten)
+    crowd.start(sink.url, ten + "".join(
+        sender_yaml(name, sink.url, ", limits: { day: 1/day }") for name in capped))
+    busy.append("bench-mail")
+    cap_senders(crowd, capped)
+    stands = ((bench, []), (crowd, []))
+    for stand, _ in stands:
+        stand.run_jobs(WARM_UP, busy)
+    for _ in range(options.rounds):
+        for stand, rounds in stands:
+            rounds.append(stand.run_jobs(options.n, busy))
+    few, many = (rounds for _, rounds in stands)
+    result = {"n": options.n, "rounds": options.rounds, "aof": options.aof}
+    for key in ("cpu_us", "redis_us", "rate"):
+        result[f"{key}_10"] = round(median(few, key), 2)
+        result[f"{key}_10000"] = round(median(many, key), 2)
+    growth = statistics.median(m["redis_us"] / f["redis_us"] for m, f in zip(many, few))
+    if growth >= LIMITS_MAX_GROWTH:
+        raise RigError(f"9,990 capped senders make a message cost {growth:.2f} times as much")
+    return result | {"redis_us_growth": round(growth, 3)}
