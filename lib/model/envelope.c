@@ -172,12 +172,26 @@ static enum sq_err merge_metadata(const struct envelope *v, const struct field_a
     return err;
 }
 
+/* "b:ids" would be the bulk whose hash is where "b" has its lead ids. */
+static const char *find_part_name(const char *id)
+{
+    static const char *const parts[] = {":content", ":ids", ":held", ":seen:", ":ledger:"};
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strstr(id, parts[i]))
+            return parts[i];
+    return NULL;
+}
+
 enum sq_err envelope_apply(const struct envelope *v, const struct job_limits *limits,
                            struct job *job, struct err_text *e)
 {
     struct field_at at = {NULL, "", limits, e};
     struct message *m = &job->message;
+    const char *part = job->is_bulk && v->id ? find_part_name(v->id) : NULL;
 
+    if (part)
+        return field_fail(&at, SQ_ERR_INVALID, "id", "a bulk's must not contain \"%s\"", part);
     if (v->id)
         snprintf(m->id, sizeof m->id, "%s", v->id);
     job->explicit_id = v->id != NULL;

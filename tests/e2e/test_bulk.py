@@ -4,7 +4,7 @@ import uuid
 import zlib
 
 import pytest
-from support import new_id, wait_for
+from support import envelope, new_id, wait_for
 
 COUNTS = ("messages_queued", "messages_sent", "messages_failed", "messages_cancelled")
 TEXTS = dict(name="texts", channels=("sms",))
@@ -254,6 +254,25 @@ def test_the_same_bulk_twice_is_one(stand):
     stand.push(other)
     assert stand.wait_rejected(1)[0]["error_code"] == "idempotency_conflict"
     assert len(stand.sandbox.requests("sandbox")) == 5
+
+
+def test_names_and_remains_of_a_bulks_keys(stand):
+    """A bulk that is named like a key of another's is refused; what stands under its keys without
+    it is of no bulk. Neither holds up what comes in the same batch."""
+    put_leads(stand, people(3))
+    mine = job({"lead_ids": ["lead-1", "lead-2"]})
+    others = [job({"lead_ids": ["lead-0"]}, id=mine["id"] + part)
+              for part in (":ids", ":content", ":held", ":seen:1", ":ledger:0")]
+    for part, value in (("ids", "x"), ("held", "x"), ("content", "x")):
+        stand.redis.set(stand.key("bulk", mine["id"], part), value)
+    single = envelope()
+    stand.push(*others, single, mine, envelope())
+    stand.start()
+    assert wait_bulk(stand, mine["id"])["messages_sent"] == "2"
+    assert {(e["error_code"], e["field"]) for e in stand.wait_rejected(5)} == {
+        ("validation_error", "id")}
+    stand.wait_status(single["id"], "sent")
+    assert len(stand.sandbox.requests("sandbox")) == 4
 
 
 def test_sms_bulk_and_priorities(stand):

@@ -110,9 +110,11 @@ local function add_message(id, hash, explicit, sender, priority, due, packed, at
   event(false, 'message.queued', 'id', id, 'sender', sender)
 end
 
--- A bulk: content and selection once; expand.lua goes on from here.
+-- A bulk: content and selection once; expand.lua goes on from here. What stands under its keys is
+-- of no bulk, since its hash is not there: it must not become part of this one, or fail the script.
 local function add_bulk(id, hash, explicit, due, queue, packed, at, fields)
   local key, after = P .. 'bulk:' .. id, at + fields
+  call('UNLINK', key .. ':content', key .. ':ids', key .. ':held')
   call('HSET', key, 'status', 'expanding', 'total_leads', '0', 'messages_queued', '0',
     'messages_sending', '0', 'messages_sent', '0', 'messages_failed', '0', 'messages_cancelled', '0',
     'success_rate', '0.00', 'created_at', now_iso, 'updated_at', now_iso, '_more', '1', '_cursor',
