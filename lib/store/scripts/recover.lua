@@ -19,7 +19,7 @@ local mine = call('ZSCORE', workers, W)
 if mode == 'beat' and (not mine or tonumber(mine) == 0) then
   return { 'fenced' }
 end
-call('ZCARD', P .. 'turn')
+check_types()
 local i = 9
 local keep = {}
 for _ = 1, tonumber(ARGV[8]) do
@@ -52,11 +52,12 @@ local max_deaths = tonumber(ARGV[i + 2])
 -- What one call forgets at most: a mass failure's dead letters all come of age at once.
 local FORGET_MAX = 1000
 
-local jobs, messages, adopted = 0, 0, {}
+-- What is returned; not unpacked from another table, which Lua does for some 8000 values only.
+local jobs, messages, out = 0, 0, { 'ok', int(now_us), '0', 0, 0 }
 
 local function adopt(...)
   for k = 1, 4 do
-    adopted[#adopted + 1] = select(k, ...)
+    out[#out + 1] = select(k, ...)
   end
 end
 
@@ -268,15 +269,16 @@ for _, dead in ipairs(call('ZRANGEBYSCORE', workers, '-inf', int(now), 'LIMIT', 
   bury(dead, drain(dead, 128), true)
 end
 save_buckets()
+bulks_write()
 heal()
 tell('XTRIM', P .. 'rejected', 'MINID', '~', int(now - rejected_ms), 'LIMIT', FORGET_MAX)
 local old = tell('ZRANGEBYSCORE', P .. 'dead', '-inf', int(now - dead_ms), 'LIMIT', 0, FORGET_MAX)
 if #old > 0 then
   call('ZREM', P .. 'dead', unpack(old))
 end
-bulks_write()
 if jobs + messages > 0 then
   call('PUBLISH', P .. 'bell', 'recovered')
 end
 
-return { 'ok', int(now_us), int(next_due()), jobs, messages, unpack(adopted) }
+out[3], out[4], out[5] = int(next_due()), jobs, messages
+return out

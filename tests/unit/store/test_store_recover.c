@@ -252,6 +252,22 @@ static void test_adoption(void **state)
     assert_int_equal(PLACES(r), 0);
 }
 
+/* Slices of bulks, each of whose requests had left: all are told of. */
+static void test_many_adoptions(void **state)
+{
+    struct store_rig *r = *state;
+
+    REDIS(r->g, "ZADD", "t:workers", "1", "dead");
+    REDIS(r->g, "EVAL",
+          "for n = 1, 16 do "
+          "redis.call('HSET', KEYS[1], n, 's\\0' .. '2\\0b1\\0' .. '1\\0then\\0' .. "
+          "string.rep('lead\\0', 140), n .. '.', string.rep('2', 140)) end",
+          "1", "t:refs:dead");
+    assert_int_equal(worker_beat(r->a), STORE_OK);
+    assert_int_equal(r->a->claim_count, 16 * 140);
+    assert_string_equal(r->a->claims[0].id, "@b1");
+}
+
 /* The adopter dies as well: the next one finds it. */
 static void test_adoption_by_the_next(void **state)
 {
@@ -366,6 +382,7 @@ int main(void)
         STORE_TEST(test_claimed_jobs_come_back),
         STORE_TEST(test_recovery_rings_the_bell),
         STORE_TEST(test_adoption),
+        STORE_TEST(test_many_adoptions),
         STORE_TEST(test_adoption_by_the_next),
         STORE_TEST(test_leases_of_what_is_over),
         STORE_TEST(test_many_leases),

@@ -6,7 +6,7 @@
 #include "redis_rig.h"
 #include "store.h"
 
-#define RIG_CLAIMS 1400
+#define RIG_CLAIMS 2400
 #define RIG_JOBS 1024
 #define RIG_WORKERS 3
 #define HOUR_US INT64_C(3600000000)
@@ -132,6 +132,7 @@ static inline void on_worker_recovered(enum store_status st, const struct store_
     w->jobs = r->jobs;
     w->messages = r->messages;
     w->next_us = r->next_us;
+    assert_true(r->adopted_count <= RIG_CLAIMS);
     w->claim_count = r->adopted_count;
     for (size_t i = 0; i < r->adopted_count; i++) {
         struct rig_claim *out = &w->claims[i];
