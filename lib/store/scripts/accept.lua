@@ -61,11 +61,12 @@ local function earlier(kind, id, key, hash, explicit)
   end
 end
 
--- A repeated job: its answer is the first one's, now or when that is final.
+-- A repeated job: its answer is the first one's, now or when that is final. False: too many wait
+-- for that.
+local REPEATS_MAX = 100
 local function repeated(first, queue)
-  duplicates = duplicates + 1
   if queue == '' then
-    return
+    return true
   end
   local key, seen
   for _, kind in ipairs({ 'message:', 'bulk:' }) do
@@ -78,8 +79,13 @@ local function repeated(first, queue)
   if seen[1] then
     answer(queue, seen[1])
   elseif seen[3] then
+    local _, n = string.gsub(seen[2] or '', '%S+', '')
+    if n >= REPEATS_MAX then
+      return false
+    end
     call('HSET', key, '_reply', seen[2] and (seen[2] .. ' ' .. queue) or queue)
   end
+  return true
 end
 
 local function enqueue(id, sender, priority, due)
@@ -148,12 +154,13 @@ for _ = 1, tonumber(ARGV[7]) do
     local fields = tonumber(ARGV[i + 12]) * 2
     local first, same = earlier(ARGV[i] == 'b' and 'bulk:' or 'message:', id, key, hash,
       explicit)
-    if first and same then
-      repeated(first, queue)
+    if first and same and repeated(first, queue) then
+      duplicates = duplicates + 1
     elseif first then
-      reject(index, 'idempotency_conflict',
-        'the same idempotency key or id came before with another body', 'idempotency_key',
-        queue, conflict)
+      local why = same and string.format('and %d repeats wait for its answer', REPEATS_MAX)
+        or 'with another body'
+      reject(index, 'idempotency_conflict', 'the same idempotency key or id came before ' .. why,
+        'idempotency_key', queue, (string.gsub(conflict, 'with another body', why, 1)))
     else
       if key ~= '' then
         call('SET', P .. 'idem:' .. key, id .. ' ' .. hash, 'PX', idem_ms)

@@ -238,6 +238,30 @@ static void test_duplicates_are_answered(void **state)
     assert_in_range(REDIS_INT(r->g, "PTTL", "t:reply:q4"), 1, 3600000);
 }
 
+/* So many may wait; the next one is told that it does not. */
+static void test_too_many_repeats(void **state)
+{
+    struct store_rig *r = *state;
+
+    keyed(r, 0, "m1", "k", "h");
+    accept_n(r, 1);
+    for (int i = 0; i < 100; i++) {
+        keyed(r, 0, "m2", "k", "h");
+        accept_n(r, 1);
+        assert_int_equal(r->a->duplicates, 1);
+    }
+    r->jobs[0].conflict_answer = "came before with another body";
+    r->jobs[0].conflict_len = strlen(r->jobs[0].conflict_answer);
+    accept_n(r, 1);
+    assert_int_equal(r->a->rejected, 1);
+    assert_string_equal(REDIS(r->g, "LRANGE", "t:reply:q", "0", "-1"),
+                        "came before and 100 repeats wait for its answer");
+    assert_non_null(strstr(REDIS(r->g, "XRANGE", "t:rejected", "-", "+"), "100 repeats wait"));
+    r->jobs[0].reply_queue = ""; /* who wants no answer need not wait for it */
+    accept_n(r, 1);
+    assert_int_equal(r->a->duplicates, 1);
+}
+
 static void test_rejected(void **state)
 {
     struct store_rig *r = *state;
@@ -294,6 +318,7 @@ int main(void)
         STORE_TEST(test_same_id),
         STORE_TEST(test_id_of_a_message_without_one),
         STORE_TEST(test_duplicates_are_answered),
+        STORE_TEST(test_too_many_repeats),
         STORE_TEST(test_rejected),
         STORE_TEST(test_events_final_and_off),
     };
