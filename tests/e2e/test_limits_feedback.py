@@ -44,6 +44,7 @@ def test_a_throttled_recipient_is_parked_for_all_workers(stand):
                   if "15550001" in r["body"])
     assert len(seen) == 7 and seen[1] - seen[0] >= 0.95, seen
     assert stand.message(first[0])["attempts"] == "1"
+    assert not {"error_code", "error_message"} & set(stand.message(first[0]))
 
 
 def test_repeated_throttling_lowers_the_rate(stand):

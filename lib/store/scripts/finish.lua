@@ -73,7 +73,7 @@ local function final(o, m, first, fields)
   call('HSET', o.key, 'status', o.status, o.status .. '_at', now_iso, 'response', o.answer,
     unpack(ARGV, first, first + fields - 1))
   call('PEXPIRE', o.key, retention)
-  if m[3] ~= '1' or m[1] ~= 'sending' or m[5] then
+  if m[2] ~= '1' or m[1] ~= 'sending' then -- it has come back before
     call('HDEL', o.key, 'next_attempt_at')
     if o.kind == 's' then
       call('HDEL', o.key, 'error_code', 'error_message')
@@ -508,14 +508,14 @@ save_buckets()
 if #gone > 0 then
   call('UNLINK', unpack(gone))
 end
-local first_count = next(stats) and call('EXISTS', day) == 0
+local unending = next(stats) and call('PTTL', day) < 0
 for what, n in pairs(stats) do
   local provider, channel, word, sender = string.match(what, '^(%S*) (%S*) (%S+) (.*)$')
   tell('HINCRBY', day, 'provider:' .. provider .. ':' .. word, n)
   tell('HINCRBY', day, 'channel:' .. channel .. ':' .. word, n)
   tell('HINCRBY', day, 'sender:' .. sender .. ':' .. word, n)
 end
-if first_count then
+if unending then
   call('PEXPIRE', day, stats_ms)
 end
 local hour = P .. 'minutes:' .. int(math.floor(now / 3600000))

@@ -76,6 +76,19 @@ static void test_sent(void **state)
     assert_int_equal(PLACES(r), 0);
 }
 
+/* Of whoever made the day's hash: it ends. */
+static void test_the_days_counts_end(void **state)
+{
+    struct store_rig *r = *state;
+
+    queue_n(r, "m", 2, "s", PRIORITY_NORMAL);
+    worker_claim(r->a, 2);
+    worker_finish(r->a, FINISH_SENT, "m1", 1);
+    REDIS(r->g, "PERSIST", today(r));
+    worker_finish(r->a, FINISH_SENT, "m2", 1);
+    assert_in_range(REDIS_INT(r->g, "PTTL", today(r)), 1, INT64_C(90) * 86400000);
+}
+
 static void test_failed(void **state)
 {
     struct store_rig *r = *state;
@@ -408,6 +421,7 @@ int main(void)
         STORE_TEST(test_start),
         STORE_TEST(test_start_of_a_lost_lease),
         STORE_TEST(test_sent),
+        STORE_TEST(test_the_days_counts_end),
         STORE_TEST(test_failed),
         STORE_TEST(test_content_can_be_kept),
         STORE_TEST(test_retry),
