@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from support import BIN, Daemon, body, envelope, sanitizer_env, wait_for
+from test_sendqctl import Ctl
 
 
 def reloads(daemon):
@@ -81,7 +82,7 @@ def test_a_reload_of_an_emptied_file_is_refused(stand):
 
 
 @pytest.mark.parametrize("url", [
-    "rediss://host:99999", "sentinel://a,b", "redis://host:99999", "redis://host:6379/words",
+    "rediss://host:x", "sentinel://a,b", "redis://host:99999", "redis://host:6379/words",
     "unix:///" + "x" * 200])
 def test_check_refuses_what_the_start_would(tmp_path, url):
     daemon = Daemon(tmp_path, {"redis": {"url": url}})
@@ -165,3 +166,24 @@ def test_the_last_second_of_the_year_9999(stand):
     stand.wait_rejected(2)
     stand.wait_status("last", "scheduled")
     assert stand.message("last")["next_attempt_at"] == "9999-12-31T23:59:59.999Z"
+
+
+def test_a_retry_that_fails_changes_nothing(stand):
+    """What somebody else made of a key of ours stops it before its first write: a message that was
+    queued, but stood in no queue, would wait for ever."""
+    stand.sandbox.faults([{"times": 1, "action": {"status": 400}}])
+    stand.start()
+    (message_id,) = stand.push(envelope())
+    stand.wait_status(message_id, "failed")
+    for name in ("dead", "turn", "delayed"):
+        key = stand.key(name)
+        kept = stand.redis.zrange(key, 0, -1, withscores=True)
+        stand.redis.delete(key)
+        stand.redis.set(key, "x")
+        Ctl(stand).run("dead", "retry", message_id, code=3)
+        stand.redis.delete(key)
+        if kept:
+            stand.redis.zadd(key, dict(kept))
+        assert stand.status(message_id) == "failed"
+    Ctl(stand).text("dead", "retry", message_id)
+    stand.wait_status(message_id, "sent")

@@ -5,6 +5,7 @@
 -- begun; claim then sets it aside, or drops what is cancelled: that is counted here, at once.
 -- After refs.lua.
 allow_oom()
+check_types()
 local verb, retention, reply_ms = ARGV[4], ARGV[5], ARGV[6]
 local out = { 'ok' }
 

@@ -3,6 +3,7 @@
 -- status is another); 'no_content' (what was to be sent is no longer kept).
 -- The day's statistics stay: that failure happened. The fence stays too, or begins above any that
 -- was given out: a late outcome of an earlier lease must not pass for one of the next.
+check_types()
 local digits = { HIGH = 1, NORMAL = 2, LOW = 3 }
 local out, again = { 'ok' }, false
 
