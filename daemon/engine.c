@@ -310,10 +310,10 @@ static void on_link(bool up, const char *why, void *arg)
     struct engine *e = arg;
     unsigned held;
 
-    if (up) {
+    if (up && !e->ended)
         recover_register(e->recover);
+    if (up)
         return;
-    }
     /* Down for another reason than before is told too: it may be one that an operator can mend. */
     if (!e->told_down || repeats_pass(&e->repeats, why, loop_now_us(e->loop), &held))
         log_line(e->log, LOG_LVL_ERROR, "redis_down", "%s; waiting for it", why);
@@ -328,10 +328,9 @@ static void on_link(bool up, const char *why, void *arg)
 
 static void end_drain(struct engine *e)
 {
-    if (e->ended)
-        return;
     e->ended = true;
     timer_cancel(e->drain_timer);
+    recover_stop(e->recover);
     store_unregister(e->store);
     log_line(e->log, LOG_LVL_INFO, "drained", "%u attempts left", e->attempts.count);
     e->drained(e->arg);

@@ -23,6 +23,9 @@
 #define FILES_OWN 24
 #define FILES_PER_TRANSFER 4
 
+/* Between a part's last call to Redis and its end: time for the call to leave. */
+#define END_US 100000
+
 #define PARTS_MAX 16
 
 /* One namespace: a configuration of its own, with all that follows from it. */
@@ -43,7 +46,7 @@ struct daemon {
     struct part parts[PARTS_MAX];
     unsigned count;
     struct notify notify;
-    struct timer *status, *watchdog;
+    struct timer *status, *watchdog, *ending;
     struct after *log_flush;
     bool stopping;
 };
@@ -83,6 +86,8 @@ static void add_status(const struct engine *e, struct engine_status *sum)
 {
     struct engine_status s;
 
+    if (e == NULL)
+        return;
     engine_get_status(e, &s);
     if (sum->state == NULL || !s.ready)
         sum->state = s.state;
@@ -129,7 +134,30 @@ static void on_ready(void *arg)
     on_status(d);
 }
 
+static void end_part(struct part *p)
+{
+    if (p->engine != NULL)
+        engine_free(p->engine);
+    else
+        config_free(p->config);
+    admin_free(p->admin);
+    log_done(&p->log);
+    p->engine = NULL;
+    p->config = NULL;
+    p->admin = NULL;
+}
+
 /* --- signals --- */
+
+/* What it has given up is sent by others: it must not go on with it while the rest drain. */
+static void on_ending(void *arg)
+{
+    struct daemon *d = arg;
+
+    for (unsigned i = 0; i < d->count; i++)
+        if (d->parts[i].drained)
+            end_part(&d->parts[i]);
+}
 
 static void on_drained(void *arg)
 {
@@ -137,6 +165,7 @@ static void on_drained(void *arg)
     struct daemon *d = p->daemon;
 
     p->drained = true;
+    timer_set_us(d->ending, END_US);
     for (unsigned i = 0; i < d->count; i++)
         if (!d->parts[i].drained)
             return;
@@ -330,16 +359,6 @@ static bool start_part(struct daemon *d, struct part *p)
     return true;
 }
 
-static void end_part(struct part *p)
-{
-    if (p->engine != NULL)
-        engine_free(p->engine);
-    else
-        config_free(p->config);
-    admin_free(p->admin);
-    log_done(&p->log);
-}
-
 static bool start_parts(struct daemon *d)
 {
     for (unsigned i = 0; i < d->count; i++)
@@ -363,6 +382,7 @@ static int run(struct daemon *d)
     d->log.wake_arg = d;
     d->status = timer_new(d->loop, on_status, d);
     d->watchdog = timer_new(d->loop, on_watchdog, d);
+    d->ending = timer_new(d->loop, on_ending, d);
     started = start_parts(d);
     if (started) {
         if (d->notify.watchdog_us > 0)
@@ -375,6 +395,7 @@ static int run(struct daemon *d)
     }
     timer_free(d->status);
     timer_free(d->watchdog);
+    timer_free(d->ending);
     for (unsigned i = 0; i < d->count; i++)
         end_part(&d->parts[i]);
     d->log.wake = NULL;

@@ -67,6 +67,25 @@ def test_trouble_of_one_leaves_the_other_alone(pair):
     assert daemon.stop() == 0
 
 
+def test_who_has_drained_stays_out(pair):
+    """While the other one still sends: it neither comes back, nor goes on with what it gave up."""
+    first, second = pair
+    daemon = first.daemon(first.config([first.sender("mail-one")], worker={"lease": "1s"},
+                                       drain_timeout="1s", admin={"listen": "127.0.0.1:0"}))
+    daemon.more_configs = [write(second)]
+    daemon.start()
+    first.sandbox.faults([{"action": {"delay_ms": 5000}}])
+    ids = [stand.push(envelope()) for stand in pair]
+    wait_for(lambda: all(s.status(i[0]) == "sending" for s, i in zip(pair, ids)), daemon.log)
+    assert daemon.stop() == 0
+    assert not daemon.log_lines("event=fenced")
+    assert len(daemon.log_lines("event=registered", "ns=one")) == 1
+    assert not daemon.log_lines("event=attempt", "ns=one", "result=sent")
+    assert second.status(ids[1][0]) == "sent"
+    assert not second.redis.exists(second.key("workers"))
+    assert first.redis.zrange(first.key("workers"), 0, -1, withscores=True)[0][1] == 0
+
+
 def test_reload_judges_each(pair):
     first, second = pair
     daemon = both(first, second)
