@@ -342,8 +342,11 @@ void tls_pipe_free(struct tls_pipe *p)
     if (p == NULL)
         return;
     if (p->has_thread) {
-        shutdown(p->plain, SHUT_RDWR); /* wakes it up */
+        shutdown(p->plain, SHUT_RDWR); /* wakes it up, ... */
+        shutdown(p->net, SHUT_RDWR);   /* ... though the server may never say a word */
         pthread_join(p->thread, NULL);
+    } else if (p->ev[0] != NULL && !p->over) {
+        (void)step(p); /* the last words: nobody waits for an answer */
     }
     for (int i = 0; i < 4; i++)
         if (p->ev[i] != NULL)

@@ -1,4 +1,6 @@
 """rediss://: a real redis-server with TLS; certificates that are good, of others, old, of nobody."""
+import json
+import socket
 import subprocess
 
 import pytest
@@ -94,6 +96,7 @@ def test_messages_go_through_tls(secure, ca, by):
     stand.redis.client_kill_filter(_type="normal", skipme=True)
     stand.wait_final(stand.push(envelope()))
     assert daemon.stop() == 0
+    assert not stand.redis.exists(stand.key("workers"))  # its last words have left
 
 
 def test_own_certificate(secure, ca):
@@ -132,6 +135,18 @@ def test_certificates_that_prove_nothing(secure, ca, fault, expected, tmp_path):
     assert not [v for k, v in stand.redis.info("commandstats").items() if k == "cmdstat_auth"]
     # Told once, however often it tries.
     assert len(daemon.log_lines("event=redis_down")) == 1, daemon.log()
+
+
+def test_a_server_that_says_nothing(ca, tmp_path):
+    """The tool gives up as it does without TLS: its thread must not wait for the server."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        config = tmp_path / "ctl.yaml"
+        config.write_text(json.dumps({"redis": {
+            "url": f"rediss://127.0.0.1:{listening.getsockname()[1]}", "timeout": "200ms",
+            "ca_file": str(ca.cert)}}))
+        done = subprocess.run([BIN / "sendqctl", "--config", config, "status"], timeout=20,
+                              capture_output=True, text=True)
+    assert done.returncode == 3, done.stderr
 
 
 def test_faults_of_files(stand, ca):
