@@ -184,7 +184,8 @@ local function bucket(name)
         used = tonumber(v[9] or '0'), busy = tonumber(v[10] or '0'),
         pause = tonumber(v[11] or '0'), line = tonumber(v[12] or '0'), borrowed = v.borrowed,
         count = tonumber(v[17] or '1'),
-        waiters = string.sub(name, 1, 7) ~= 'sender:' and P .. 'waiters:' .. name }
+        waiters = string.sub(name, 1, 7) ~= 'sender:' and P .. 'waiters:' .. name,
+        parked = P .. 'parked:' .. name }
       if b.day_cap > 0 then
         open_day(b, v[13])
       end
@@ -434,6 +435,30 @@ local function ms_of(text)
   return (((era * 146097 + doe - 719468) * 24 + h) * 60 + min) * 60000 + s * 1000 + ms
 end
 
+-- Who waits for the end of a day that others use as well goes earlier when some of it is given back:
+-- `parked:<bucket>` has senders ('~' in front) and messages by when (us) they are due anyway.
+local function park_for_day(b, who, due)
+  if b.waiters and tell('ZADD', b.parked, int(due), who) == 1 then
+    call('PEXPIREAT', b.parked, int(math.ceil(due / 1000)))
+  end
+end
+
+-- n units of its day were given back: as many of those may go, who still wait.
+local function unpark(b, n)
+  local from = '(' .. int(now_us)
+  repeat
+    local all = tell('ZRANGEBYSCORE', b.parked, from, '+inf', 'LIMIT', 0, math.min(n, 1000))
+    for _, who in ipairs(all) do
+      tell('ZREM', b.parked, who)
+      if string.sub(who, 1, 1) == '~' then
+        n = n - call('ZADD', P .. 'turn', 'XX', 'LT', 'CH', int(now_us), string.sub(who, 2))
+      else
+        n = n - call('ZADD', P .. 'delayed', 'XX', 'LT', 'CH', int(now), who)
+      end
+    end
+  until n <= 0 or #all == 0
+end
+
 -- Gives a send that never left back to the day it was counted in. Not to another: a refund of
 -- yesterday's would raise today's cap. RFC 3339 texts of one zone compare like their times.
 local function refund(b, r)
@@ -449,6 +474,9 @@ local function refund(b, r)
     return
   end
   b.used, b.dirty = math.max(0, b.used - n), true
+  if b.waiters and b.day_cap > 0 then
+    unpark(b, n)
+  end
 end
 
 -- Gives the turn to those who waited for places of a full bucket.
@@ -471,7 +499,7 @@ local function give_back(sender, freed, refunds)
         wake(b, sender, freed)
       end
       b.busy, b.dirty = math.max(0, b.busy - freed), true
-      if #refunds > 0 and b.day_cap > 0 and b.used >= b.day_cap then
+      if #refunds > 0 and b.day_cap > 0 and (b.day_units or b.used >= b.day_cap) then
         call('ZADD', P .. 'turn', 'XX', 'LT', int(now_us), sender)
       end
       for _, r in ipairs(refunds) do

@@ -107,6 +107,9 @@ local function stand_in_line(id, at, b)
   call('HSET', P .. 'message:' .. id, 'status', 'scheduled', 'next_attempt_at', iso(due), '_lined',
     name)
   call('ZADD', P .. 'delayed', int(due), id)
+  if b.day_cap > 0 and at == b.day_next then
+    park_for_day(b, id, at)
+  end
 end
 
 local FIELDS = { 'status', '_fence', 'attempts', '_units' }
@@ -149,6 +152,16 @@ local function own_of(sender, s, m)
   return own
 end
 
+-- Whether it matters when a message that costs these begins.
+local function is_timed(own, at)
+  for _, b in ipairs(own) do
+    if b.interval > 0 then
+      return true
+    end
+  end
+  return at > now_us
+end
+
 -- Leases a popped message: returns true; or false, when it stands in a line of its own now; or
 -- nothing, where its units do not fit into its sender's buckets, and when they might, and why.
 local function admit(sender, s, list, id, m, at)
@@ -160,8 +173,9 @@ local function admit(sender, s, list, id, m, at)
     return true
   end
   if list.units then
-    local fits, later = fits_day(list, u)
+    local fits, later, full = fits_day(list, u)
     if not fits then
+      park_for_day(full, TURN .. sender, later)
       return nil, later, 'day_cap'
     end
     at = slot(list, u)
@@ -169,6 +183,7 @@ local function admit(sender, s, list, id, m, at)
       return nil, at - horizon, 'throttled'
     end
   end
+  local timed = list.rated
   if list.own then
     local own = own_of(sender, s, m)
     local free, later, why = own_time(own, u, at, m[8], now_us + horizon)
@@ -184,10 +199,11 @@ local function admit(sender, s, list, id, m, at)
     end
     at = free
     spend(own, at, u)
+    timed = timed or is_timed(own, at)
   end
   spend(list, at, u)
   occupy(list)
-  lease(id, m, at, (list.rated or list.own) and 'c' or '-', list.limited and quota(list))
+  lease(id, m, at, timed and 'c' or '-', list.limited and quota(list))
   return true
 end
 
@@ -255,6 +271,7 @@ local function admit_refs(s, list, ref, at)
     end
     at = free
     spend(own, at, 1)
+    list.timed = list.timed or is_timed(own, at)
   end
   if ref.n == 1 then
     spend(list, at, 1)
@@ -324,16 +341,20 @@ local function serve(sender, s)
   local n, state, next_us = places(sender, list, most)
   wide = n == most and not (list.limited or list.own or list.placed)
   if n > 0 then
-    local full
-    n, full = day_room(list, n)
+    local full, scarce
+    n, full, scarce = day_room(list, n)
+    if full and n == 0 then
+      park_for_day(scarce, TURN .. sender, full)
+    end
     if full then
       state, next_us = n == 0 and 'day_cap' or 'ok', n == 0 and full or 0
     end
   end
   local sent, later, why = send(sender, s, list, n)
   close_queues(sender)
-  lease_slices(sender, (list.rated or list.own) and 'c' or '-', s[3],
-    list.units or pairs_matter(s))
+  local pairs_too = pairs_matter(s)
+  lease_slices(sender, (list.rated or list.timed or pairs_too) and 'c' or '-', s[3],
+    list.units or pairs_too)
   if later then
     state, next_us = why, later
   end

@@ -121,6 +121,81 @@ static void test_shared_limit_taken_away(void **state)
     assert_string_equal(REDIS(r->g, "SMEMBERS", "t:shared_buckets"), "tenant:*");
 }
 
+/* A day of this many for the tenant "acme", of senders "s" and "z" or of their jobs. */
+static void share_a_day(struct store_rig *r, int64_t cap, bool jobs)
+{
+    const struct store_bucket b[] = {{.name = "sender:s", .zone = "UTC"},
+                                     {.name = "sender:z", .zone = "UTC"},
+                                     {.name = "tenant:acme", .day_cap = cap, .zone = "rolling"}};
+    const struct store_sender s[] = {
+        {.id = "s",
+         .fingerprint = "f1",
+         .buckets = jobs ? "sender:s" : "sender:s tenant:acme",
+         .by = jobs ? "t" : ""},
+        {.id = "z", .fingerprint = "f2", .buckets = "sender:z tenant:acme"}};
+
+    assert_int_equal(worker_configure(r->a, &b[2], 1, NULL, 0), STORE_OK);
+    assert_int_equal(worker_configure(r->a, b, 2, s, 2), STORE_OK);
+}
+
+static void never_left(struct store_rig *r, const char *id)
+{
+    struct store_finish f = an_outcome(FINISH_RETRY, id, 1);
+
+    f.refund = true;
+    assert_int_equal(worker_finish_all(r->a, &f, 1), STORE_OK);
+    assert_int_equal(r->a->recorded, 1);
+}
+
+/* Whose send never left does not get its part of the day for itself. */
+static void test_a_shared_day_given_back(void **state)
+{
+    struct store_rig *r = *state;
+
+    share_a_day(r, 3, false);
+    queue_n(r, "m", 3, "s", PRIORITY_NORMAL);
+    assert_int_equal(worker_claim(r->a, 9), STORE_OK);
+    assert_int_equal(r->a->claim_count, 3);
+    queue_n(r, "z", 9, "z", PRIORITY_NORMAL);
+    assert_int_equal(worker_claim(r->a, 9), STORE_OK);
+    assert_int_equal(r->a->claim_count, 0);
+    assert_true(REDIS_INT(r->g, "ZSCORE", "t:turn", "z") > r->a->now_us + HOUR_US);
+    for (int n = 1; n <= 2; n++) {
+        never_left(r, n == 1 ? "m1" : "m2");
+        assert_int_equal(worker_claim(r->a, 9), STORE_OK);
+        assert_int_equal(r->a->claim_count, 1);
+        assert_string_equal(r->a->claims[0].id, n == 1 ? "z1" : "z2");
+    }
+    assert_int_equal(worker_claim(r->a, 9), STORE_OK); /* sees that it is full again */
+    assert_string_equal(REDIS(r->g, "ZRANGE", "t:parked:tenant:acme", "0", "-1"), "~z");
+    assert_string_equal(REDIS(r->g, "HGET", "t:bucket:tenant:acme", "used"), "3");
+    assert_true(REDIS_INT(r->g, "PTTL", "t:parked:tenant:acme") > 0);
+}
+
+/* ... and one that stands in a line of its own until the day ends comes back. */
+static void test_a_day_of_its_own_given_back(void **state)
+{
+    struct store_rig *r = *state;
+
+    share_a_day(r, 1, true);
+    queue_n(r, "m", 3, "s", PRIORITY_NORMAL);
+    for (int n = 1; n <= 3; n++)
+        REDIS(r->g, "HSET",
+              n == 1   ? "t:message:m1"
+              : n == 2 ? "t:message:m2"
+                       : "t:message:m3",
+              "_tenant", "acme");
+    assert_int_equal(worker_claim(r->a, 9), STORE_OK);
+    assert_int_equal(r->a->claim_count, 1);
+    assert_false(r->a->claims[0].capped); /* no rate: no slot to keep */
+    assert_string_equal(REDIS(r->g, "ZRANGE", "t:parked:tenant:acme", "0", "-1"), "m2 m3");
+    never_left(r, "m1");
+    assert_int_equal(worker_claim(r->a, 9), STORE_OK);
+    assert_int_equal(r->a->claim_count, 1);
+    assert_string_equal(r->a->claims[0].id, "m2");
+    assert_string_equal(REDIS(r->g, "ZRANGE", "t:parked:tenant:acme", "0", "-1"), "m3");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +204,8 @@ int main(void)
         STORE_TEST(test_channel_and_tenant),
         STORE_TEST(test_lines_do_not_mix),
         STORE_TEST(test_shared_limit_taken_away),
+        STORE_TEST(test_a_shared_day_given_back),
+        STORE_TEST(test_a_day_of_its_own_given_back),
     };
 
     return STORE_TESTS_RUN(tests);
