@@ -240,6 +240,11 @@ def envelope(inner=None, **members):
     return {"id": new_id(), "body": inner or body()} | members
 
 
+def cpu_wait(pid):
+    """Seconds for which a process was ready to run and had to wait for a CPU."""
+    return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def rfc3339(seconds):
     """That wall-clock time as the contract writes it."""
     whole = time.gmtime(seconds)

@@ -4,12 +4,11 @@ the provider passes the bucket, and nearly all of it is used.
 Every rate and every scope once by default, all of their pairs with SENDQ_TEST_CAPS=all. What a day
 may have is one of the rates; a rate to one recipient has no day."""
 import os
-import pathlib
 import time
 from math import ceil
 
 import pytest
-from support import body, envelope, wait_for
+from support import Stand, body, cpu_wait, envelope, wait_for
 from test_limits import arrival_times, most_in, wall_minute_before_midnight
 
 # Rates as configured, in sends per second.
@@ -25,6 +24,7 @@ ALL = [(scope, limit) for scope in SCOPES for limit in [*RATES, *DAYS]
 
 EVERYTHING = os.environ.get("SENDQ_TEST_CAPS") == "all"
 SECONDS = 8 if EVERYTHING else 5
+TRIES, BUSY = 3, 0.1
 HORIZON, JITTER = 0.1, 0.02  # claim.horizon, claim.jitter
 # What the sandbox sees is when a request arrives. The slack: how long one may be held up on its way
 # from the daemon's decision to start it to the sandbox's reading it.
@@ -61,12 +61,6 @@ def start_four(stand, config):
     return daemons
 
 
-def waited(daemons):
-    """Seconds that each was ready to run and got no CPU."""
-    return [int(pathlib.Path(f"/proc/{d.pid}/schedstat").read_text().split()[1]) / 1e9
-            for d in daemons]
-
-
 def check_windows(times, rate):
     """A strict rate's sends are (1 + jitter) / rate apart; a window sees those of the slots in it,
     and those that were late for one before it."""
@@ -77,27 +71,49 @@ def check_windows(times, rate):
         assert most <= bound, f"{most} in {span} s, of {bound}"
 
 
-def check_rate(stand, scope, limit, record_property):
+def measure(stand, scope, limit):
+    """Arrivals of some seconds, in the middle of which a daemon is killed; and for how long the
+    machine kept anybody from running."""
     rate = RATES[limit]
     config, jobs = case_of(stand, scope, limit)
     daemons = start_four(stand, config)
     stand.push(*jobs(rate * (SECONDS + 4)))
     stand.sandbox.wait_accepted(1, "sandbox")
-    began, before = time.monotonic(), waited(daemons[1:])
-    wait_for(lambda: time.monotonic() - began > SECONDS / 2, "half of the time", timeout=SECONDS)
+    pids = [stand.sandbox.process.pid, *(d.pid for d in daemons[1:])]
+    began, before = time.monotonic(), [cpu_wait(pid) for pid in pids]
+    wait_for(lambda: time.monotonic() - began > SECONDS / 2, "half of the time", timeout=60)
     daemons[0].kill()
-    wait_for(lambda: time.monotonic() - began > SECONDS, "the time", timeout=SECONDS)
-    withheld = max(b - a for a, b in zip(before, waited(daemons[1:])))
+    wait_for(lambda: time.monotonic() - began > SECONDS, "the time", timeout=60)
+    withheld = max(cpu_wait(pid) - b for pid, b in zip(pids, before))
     times = arrival_times(stand)
-    times = [t for t in times if t - times[0] < SECONDS]
-    used = len(times) / (rate * SECONDS)
-    figures = {"sent": len(times), "of the cap": round(used, 3), "most in 1 s": most_in(times, 1),
-               "s without CPU": round(withheld, 2)}
-    print(scope, limit, figures)
-    record_property("figures", figures)
+    return [t for t in times if t - times[0] < SECONDS], withheld
+
+
+def judge(times, rate):
     check_windows(times, rate)
-    # The killed one's slots are lost, and those for which the machine let nobody run.
-    assert len(times) + 1 >= 0.95 * rate * (SECONDS - withheld) - rate * HORIZON, figures
+    # The slots that the killed one held are lost.
+    assert len(times) + 1 >= 0.95 * rate * SECONDS - rate * HORIZON, len(times)
+
+
+def check_rate(stand, scope, limit, record_property):
+    """Slots that the machine let nobody use are lost, and what it holds up arrives in a heap: then
+    it is measured again."""
+    for n in range(TRIES):
+        own = Stand(stand.directory, stand.server, stand.sandbox, f"n{n}")
+        try:
+            times, withheld = measure(own, scope, limit)
+        finally:
+            own.close()
+        figures = {"sent": len(times), "of the cap": round(len(times) / RATES[limit] / SECONDS, 3),
+                   "most in 1 s": most_in(times, 1), "s without CPU": round(withheld, 2)}
+        print(scope, limit, figures)
+        record_property("figures", figures)
+        try:
+            return judge(times, RATES[limit])
+        except AssertionError:
+            if withheld < BUSY * SECONDS or n == TRIES - 1:
+                raise
+        stand.sandbox.reset()
 
 
 def check_day(stand, scope, limit):
@@ -114,9 +130,8 @@ def check_day(stand, scope, limit):
         waiting = sum(stand.redis.llen(k) for k in stand.redis.scan_iter(stand.key("ready:*")))
         return (waiting + stand.redis.zcount(stand.key("delayed"), (now + 300) * 1000, "+inf") == 50
                 and not stand.redis.zcount(stand.key("turn"), "-inf", (now + 300) * 1e6))
-    wait_for(settled, lambda: stand.logs())
-    statuses = [m["status"] for m in stand.messages().values()]
-    assert statuses.count("sent") == 1000 and len(statuses) == len(ids)
+    wait_for(settled, stand.logs)
+    wait_for(lambda: sum(stand.status(i) == "sent" for i in ids) == 1000, stand.logs)
     assert stand.sandbox.stats("sandbox")["accepted"] == 1000
 
 

@@ -1,8 +1,10 @@
 """Nobody starves: tenants of one sender, senders of one daemon, urgent messages behind a bulk. What
 left the sandbox's door in between is counted, not the time."""
 import os
+from datetime import datetime
 
-from support import body, envelope, wait_for
+import pytest
+from support import body, cpu_wait, envelope, wait_for
 from test_bulk import counts, job, people, put_leads
 from test_limits_explain import ctl
 
@@ -15,12 +17,6 @@ def accepted(stand):
                    for r in stand.sandbox.requests("sandbox", compact=True)
                    if 200 <= r["status"] < 300)
     return [recipient for _, recipient in found]
-
-
-def between(stand, first, last):
-    """How many others were taken after `first` others and before `last`."""
-    order = accepted(stand)
-    return order.index(last) - first
 
 
 def waiting(stand, sender="mail"):
@@ -94,26 +90,36 @@ def test_a_sender_does_not_starve_the_others(stand):
     assert len(ids) <= 2 * 512 + 64, len(ids)
 
 
-def test_an_urgent_message_passes_a_bulk(stand):
-    """A HIGH one of another sender does not wait for it at all; of the same sender for one token:
-    of those that were granted a slot when it came one may still leave, and the one under way."""
+def others_before(stand, urgent):
+    """How many requests came to the sandbox between the urgent message's acceptance and its own."""
+    accepted_at = datetime.fromisoformat(stand.message(urgent)["queued_at"]).timestamp() * 1e6
+    taken = [(r["wall_us"], r["recipient"]) for r in stand.sandbox.requests("sandbox")]
+    (own,) = [at for at, recipient in taken if recipient == f"{urgent}@example.com"]
+    return sum(accepted_at < at < own for at, _ in taken)
+
+
+@pytest.mark.parametrize("horizon", ["100ms", "1s"])
+def test_an_urgent_message_passes_a_bulk(stand, horizon):
+    """A HIGH one waits for one token of its sender, whatever was granted ahead to the bulk (ten of
+    them here, with the longer horizon): one other may begin before it, and one had begun when it
+    was accepted and may arrive later. The jitter is so long that nobody misses a slot."""
     put_leads(stand, people(MANY // 10))
-    stand.start([stand.sender(limits={"rate": "50/s burst 1"}),
-                 stand.sender("other", default=False)])
+    daemon = stand.start([stand.sender(limits={"rate": "10/s burst 1"}),
+                          stand.sender("other", default=False)],
+                         claim={"horizon": horizon, "jitter": "1s"})
     j = job({"search_keyword": "example"})
     stand.push(j)
-    wait_for(lambda: int(counts(stand, j["id"]).get("messages_sent", "0")) > 10, stand.logs)
+    wait_for(lambda: int(counts(stand, j["id"]).get("messages_sent", "0")) > 5, stand.logs)
     passed = []
-    for n in range(10):
-        (same,) = stand.push(envelope(body(f"high{n}@example.com"), priority="HIGH"),
-                             to="jobs:high")
-        wait_for(lambda same=same: stand.status(same), "accepted")
-        taken = len(accepted(stand))
-        stand.wait_final([same])
-        passed.append(between(stand, taken, f"high{n}@example.com"))
-    print(sorted(passed))
-    assert sorted(passed)[5] <= 2, passed
-    # ... and beside it.
-    (other,) = stand.push(envelope(sender="other", priority="HIGH"), to="jobs:high")
-    stand.wait_final([other])
+    while len(passed) < 8:
+        held_up = cpu_wait(daemon.pid)
+        (urgent,) = stand.push(envelope(body(f"high{len(passed)}@example.com"), priority="HIGH",
+                                        id=f"high{len(passed)}"), to="jobs:high")
+        stand.wait_final([urgent])
+        (other,) = stand.push(envelope(sender="other", priority="HIGH"), to="jobs:high")
+        stand.wait_final([other])
+        # While the daemon is ready to run and may not, slots pass that it cannot give to anybody.
+        passed.append(others_before(stand, urgent) if cpu_wait(daemon.pid) - held_up < 0.05 else 0)
+    print(passed)
+    assert max(passed) <= 2, passed
     assert counts(stand, j["id"])["status"] != "done"

@@ -286,7 +286,7 @@ end
 
 -- Leases up to n messages; returns how many, and when and why no more go, if that is so.
 local function send(sender, s, list, n)
-  local served, sent, many = tonumber(s[4] or '0'), 0, tonumber(s[10] or '0') > 0
+  local sent, many = 0, tonumber(s[10] or '0') > 0
   looked, turned = 0, 0
   local single, look_max = list.rated or list.units or list.own, list.own and LINE_MAX or LOOK_MAX
   local fields = list.own and OWN_FIELDS or FIELDS
@@ -296,7 +296,8 @@ local function send(sender, s, list, n)
       return sent, at - horizon, 'throttled'
     end
     -- Without a rate all are popped at once, else one per slot.
-    local ids = pop(sender, single and 1 or n - sent, served + sent, many)
+    local urgent, before = is_urgent_waiting(), sent
+    local ids = pop(sender, single and 1 or n - sent, s.served, many)
     if #ids == 0 then
       break
     end
@@ -323,6 +324,8 @@ local function send(sender, s, list, n)
         sent = sent + (done and 1 or 0)
       end
     end
+    s.served = single and sent > before and served_one(s.served, urgent)
+      or s.served + sent - before
   end
   return sent
 end
@@ -350,6 +353,8 @@ local function serve(sender, s)
       state, next_us = n == 0 and 'day_cap' or 'ok', n == 0 and full or 0
     end
   end
+  local served = tonumber(s[4] or '0')
+  s.served = served
   local sent, later, why = send(sender, s, list, n)
   close_queues(sender)
   local pairs_too = pairs_matter(s)
@@ -361,8 +366,8 @@ local function serve(sender, s)
   local from_want = math.min(want, sent)
   want = want - from_want
   prefetch = prefetch - (sent - from_want)
-  if sent > 0 then
-    call('HINCRBY', P .. 'sender:' .. sender, '_served', sent)
+  if s.served > served then
+    call('HINCRBY', P .. 'sender:' .. sender, '_served', s.served - served)
   end
   if next_us == 0 and queue.all > 0 then
     n, state, next_us = places(sender, list, 1)

@@ -220,10 +220,22 @@ local function pop(sender, n, served, many)
     left = left - take(ids, sender, class, left - low - normal, many)
     left = left - take(ids, sender, class + 1, left - low, many)
     left = left - take(ids, sender, class + 2, left, many)
-    left = left - take(ids, sender, class + 1, left, many)
     left = left - take(ids, sender, class, left, many)
+    left = left - take(ids, sender, class + 1, left, many)
   end
   return ids
+end
+
+local function is_urgent_waiting()
+  return queue[1] > 0 or lanes[1] > 0
+end
+
+-- How many were served, for the next pop: of those that go one by one a normal one that went while no
+-- urgent one waited was its share of five, so that the next urgent one goes at once. (Not in the
+-- last five of twenty, which has the low one.)
+local function served_one(served, urgent)
+  local part = not urgent and served % 20 < 15 and 5 - served % 5 or 1
+  return served + part
 end
 
 -- Puts a popped id back to the head of its queue; its lane is the next.

@@ -89,6 +89,29 @@ static void test_told_at_once(void **state)
     assert_true(REDIS_INT(r->g, "ZSCORE", "t:turn", "s") > r->a->now_us + HOUR_US);
 }
 
+/* Wherever the count of those served stands, one that comes while only others wait is the next;
+ * many of them leave the others their share. */
+static void test_an_urgent_one_is_next(void **state)
+{
+    struct store_rig *r = *state;
+
+    LIMIT(r, .interval_us = SECOND, .tolerance_us = 10 * HOUR_US);
+    queue_class(r, "n", 64, PRIORITY_NORMAL, false, false);
+    for (unsigned k = 0; k < 21; k++) {
+        char id[8];
+
+        assert_int_equal(worker_claim(r->a, 1), STORE_OK);
+        assert_memory_equal(r->a->claims[0].id, "n", 1);
+        snprintf(id, sizeof(id), "h%u-", k);
+        queue_class(r, id, 1, PRIORITY_HIGH, false, false);
+        assert_int_equal(worker_claim(r->a, 1), STORE_OK);
+        assert_memory_equal(r->a->claims[0].id, id, strlen(id));
+    }
+    REDIS(r->g, "HSET", "t:sender:s", "_served", "40");
+    queue_class(r, "H", 9, PRIORITY_HIGH, false, false);
+    expect_claims(r, 9, "H1 H2 H3 H4 n22 H5 H6 H7 H8");
+}
+
 /* --- fallback --- */
 
 static struct store_finish handed_over(const char *id, bool broken)
@@ -171,6 +194,7 @@ int main(void)
         STORE_TEST(test_marketing_returns_to_its_queue),
         STORE_TEST(test_what_does_not_wait_goes_first),
         STORE_TEST(test_told_at_once),
+        STORE_TEST(test_an_urgent_one_is_next),
         STORE_TEST(test_fallback),
         STORE_TEST(test_fallback_of_a_broken_sender),
         STORE_TEST(test_no_fallback_after_a_crash),
