@@ -20,6 +20,8 @@ static enum sq_err fail(struct err_text *e)
         return err_set(e, SQ_ERR_INVALID, "a symbolic link is not followed");
     case ENAMETOOLONG:
         return err_set(e, SQ_ERR_INVALID, "the path is too long");
+    case ENXIO: /* a socket, or a device without a driver */
+        return err_set(e, SQ_ERR_INVALID, "it is not a regular file");
     case EACCES:
     case EPERM:
         return err_set(e, SQ_ERR_INVALID, "the file may not be read");

@@ -53,15 +53,17 @@ static int set_up(void **state)
     make_link(f->root, "up", "..");
     snprintf(path, sizeof(path), "%s/pipe", f->root);
     assert_int_equal(mkfifo(path, 0600), 0);
+    snprintf(path, sizeof(path), "%s/socket", f->root);
+    assert_int_equal(mknod(path, S_IFSOCK | 0600, 0), 0);
     *state = f;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    static const char *const names[] = {
-        "root/sub/b.txt", "root/sub",  "root/a.txt", "root/link", "root/out", "root/dir",
-        "root/up",        "root/pipe", "root",       "secret",    ""};
+    static const char *const names[] = {"root/sub/b.txt", "root/sub", "root/a.txt", "root/link",
+                                        "root/out",       "root/dir", "root/up",    "root/pipe",
+                                        "root/socket",    "root",     "secret",     ""};
     struct fixture *f = *state;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -100,6 +102,7 @@ static const struct {
     {"..", SQ_ERR_INVALID, "the path is not a plain relative one"},
     {"sub", SQ_ERR_INVALID, "it is not a regular file"},
     {"pipe", SQ_ERR_INVALID, "it is not a regular file"},
+    {"socket", SQ_ERR_INVALID, "it is not a regular file"},
 };
 
 static void only_files_below_are_read(void **state)
