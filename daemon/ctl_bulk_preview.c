@@ -222,7 +222,7 @@ static int64_t number_at(const struct redisReply *list, size_t i)
     return text != NULL && text_to_i64(text, &n) == SQ_OK ? n : 0;
 }
 
-/* When a day's cap lets the last of n go: today's rest, then whole days. */
+/* When a day's cap lets the last of n go: today's rest, then whole days. 0: there is none. */
 static int64_t day_end(const struct redisReply *b, int64_t n, int64_t now_ms)
 {
     int64_t cap = number_at(b, 1), used = number_at(b, 2);
@@ -230,7 +230,7 @@ static int64_t day_end(const struct redisReply *b, int64_t n, int64_t now_ms)
     const char *zone = reply_str(reply_at(b, 4), NULL);
     bool rolling = text_eq(zone, "rolling");
 
-    if (!rolling && (zone == NULL || day_bounds(zone, now_ms, bounds) != SQ_OK))
+    if (cap <= 0 || (!rolling && (zone == NULL || day_bounds(zone, now_ms, bounds) != SQ_OK)))
         return 0;
     if (!rolling && number_at(b, 3) != bounds[1])
         used = 0; /* of another day */
@@ -250,7 +250,8 @@ static void add_bucket(struct preview *p, const char *name, int64_t now_ms)
         at = now_ms + (int64_t)((double)n * (double)interval / 1000);
     if (at > p->finish_ms)
         p->finish_ms = at;
-    if (number_at(b, 1) > 0 && (at = day_end(b, n, now_ms)) > p->finish_ms)
+    at = day_end(b, n, now_ms);
+    if (at > p->finish_ms)
         p->finish_ms = at;
 }
 

@@ -119,15 +119,15 @@ static enum sq_err parse_hosts(const char *s, size_t len, int port, struct redis
     const char *end = s + len, *comma;
     enum sq_err err;
 
-    do {
+    for (;; s = comma + 1) {
         comma = memchr(s, ',', (size_t)(end - s));
         if (a->host_count == REDIS_HOSTS)
             return err_set(e, SQ_ERR_INVALID, "Redis URL: more than %d hosts", REDIS_HOSTS);
         err = parse_host(s, (size_t)((comma != NULL ? comma : end) - s), port,
                          &a->hosts[a->host_count++], e);
-        s = comma + 1;
-    } while (err == SQ_OK && comma != NULL);
-    return err;
+        if (err != SQ_OK || comma == NULL)
+            return err;
+    }
 }
 
 /* "[user[:password]@]hosts[/...]": *path is what follows the hosts' '/', or NULL. */
