@@ -9,6 +9,7 @@
   memory  Redis' bytes per job in its list, per message that waits, and per message that was sent
   latency50  cost per message and rate with 2,000 in flight to a sink that takes 50 ms
   tls-h2  as single, over HTTP/2 and TLS
+  stages  instructions per message of each stage and of Redis, by callgrind: also on a busy machine
   large   e-mails with an attachment of 1 MiB
   formats CPU of parsing, checking and answering a 600-byte job of each format, in process
 
@@ -27,13 +28,14 @@ from crowd import scenario_limits
 from plain import (scenario_formats, scenario_idle, scenario_memory, scenario_queue,
                    scenario_single)
 from rig import Rig, RigError
+from stages import scenario_stages
 from wire import scenario_large, scenario_latency50, scenario_tls_h2
 
 SCENARIOS = {"single": scenario_single, "queue": scenario_queue, "idle": scenario_idle,
              "formats": scenario_formats, "limits": scenario_limits,
              "memory": scenario_memory, "latency50": scenario_latency50,
              "tls-h2": scenario_tls_h2, "large": scenario_large, "bulk": scenario_bulk,
-             "filter": scenario_filter}
+             "filter": scenario_filter, "stages": scenario_stages}
 
 
 def parse_options(arguments):
@@ -48,8 +50,12 @@ def parse_options(arguments):
     parser.add_argument("--leads", type=int, default=1000000, help="of bulk (1000000)")
     parser.add_argument("--ready", type=int, default=10000,
                         help="recipients of bulk that wait when their bytes are measured (10000)")
+    parser.add_argument("--compare", metavar="REV",
+                        help="stages of this revision too, and the ratios")
     parser.add_argument("--build", default="build/release")
     options = parser.parse_args(arguments)
+    if options.compare:
+        options.scenario = "stages"
     if options.n < 1 or options.rounds < 1 or options.pushes < 1:
         parser.error("--n, --rounds and --pushes must be at least 1")
     return options

@@ -59,6 +59,8 @@ class Rig(contextlib.AbstractContextManager):
         self._temp = tempfile.TemporaryDirectory(prefix="sendq-")
         self.dir = pathlib.Path(self._temp.name)
         self._stack = contextlib.ExitStack()
+        self.wrap = {}       # by name: what a program is run under
+        self.processes = {}  # by name: the last one started
 
     def __exit__(self, *exc):
         self._stack.close()
@@ -66,6 +68,7 @@ class Rig(contextlib.AbstractContextManager):
 
     def spawn(self, name, argv, cpu=None, env=None):
         """Starts a program with its output in <name>.log."""
+        argv = [*self.wrap.get(name, []), *argv]
         if cpu is not None:
             argv = ["taskset", "-c", str(cpu), *argv]
         log = open(self.dir / f"{name}.log", "ab")
@@ -74,6 +77,7 @@ class Rig(contextlib.AbstractContextManager):
             env=os.environ | (env or {}), preexec_fn=die_with_parent)
         log.close()
         self._stack.callback(self.stop, process)
+        self.processes[name] = process
         return process
 
     @staticmethod
