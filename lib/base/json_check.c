@@ -318,15 +318,11 @@ static bool check_token(struct check *c, enum expect *next)
 const char *json_check(const char *s, size_t len, unsigned max_depth, size_t *ret_offset,
                        size_t *ret_values)
 {
-    struct check c;
+    struct check c = {.at = s,
+                      .end = s + len,
+                      .max_depth = max_depth < JSON_DEPTH_MAX ? max_depth : JSON_DEPTH_MAX};
     enum expect next = VALUE;
 
-    c.at = s;
-    c.end = s + len;
-    c.error = NULL;
-    c.depth = 0;
-    c.values = 0;
-    c.max_depth = max_depth < JSON_DEPTH_MAX ? max_depth : JSON_DEPTH_MAX;
     for (;;) {
         skip_space(&c);
         if (c.at == c.end) {

@@ -121,7 +121,7 @@ static enum sq_err begin(struct lead_row *r, const char *id, struct err_text *e)
 {
     r->removes = NULL;
     r->remove_count = 0;
-    if (text_is_empty(id))
+    if (!id || !*id)
         return err_set_field(e, SQ_ERR_INVALID, "id", "is missing");
     if (!is_id(id))
         return err_set_field(e, SQ_ERR_INVALID, "id", "must be 1 to %d letters, digits and . _ : -",
