@@ -4,9 +4,7 @@
 #include "lead.h"
 #include "selection.h"
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include <cjson/cJSON.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -51,12 +49,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct lead l = {.id = NULL};
     cJSON *root = NULL;
 
-    if (json_parse(text, len, NULL, &root, NULL) == SQ_OK) {
+    if (json_parse(text, len, NULL, &root, NULL) == SQ_OK && cJSON_IsObject(root)) {
         read_lead(&l, text + len + (len < size), text + size);
         check_selection(root, &l);
         lead_free(&l);
-        json_free(root);
     }
+    json_free(root);
     free(text);
     return 0;
 }
