@@ -1,6 +1,7 @@
 """Caps as the provider sees them: any number of daemons on one Redis share one sender's rate."""
 import time
 from datetime import datetime
+from math import ceil
 
 import pytest
 from invariants import check_all
@@ -29,6 +30,21 @@ def check_bucket(times, rate, burst, slack):
         bound = burst + rate * span
         assert most_in(times, span) <= bound + slack, \
             f"{most_in(times, span)} in {span} s; the bucket has {bound}, slack {slack}"
+
+
+JITTER = 0.02  # claim.jitter: how late a send may begin
+# What the sandbox sees is when a request arrives. The slack: how long one may be held up between the
+# daemon's decision to begin it and the sandbox's reading it.
+WAY = 0.05
+
+
+def check_strict(times, rate, period=1, way=WAY):
+    """A strict rate's slots are (period + jitter) / count apart. A window sees the sends of those in
+    it, and of those before it that came late: in a second less the slack that is the rate."""
+    apart = (period + JITTER) / (rate * period)
+    for span in (0.1, 0.2, 0.5, max(0.1, 1 - way), 1, 2, 5):
+        most, bound = most_in(times, span), ceil((span + JITTER + way) / apart - 1e-6)
+        assert most <= bound, f"{most} in {span} s, of {bound}"
 
 
 def test_token_bucket_over_several_daemons(stand, record_property):

@@ -296,8 +296,8 @@ local function send(sender, s, list, n)
       return sent, at - horizon, 'throttled'
     end
     -- Without a rate all are popped at once, else one per slot.
-    local urgent, before = is_urgent_waiting(), sent
-    local ids = pop(sender, single and 1 or n - sent, s.served, many)
+    local before = sent
+    local ids, urgent = pop(sender, single and 1 or n - sent, s.served, many)
     if #ids == 0 then
       break
     end

@@ -210,24 +210,24 @@ local function close_queues(sender)
 end
 
 -- Ids by class: first what fails rather than waits. By priority of 20 sends at least one is low and
--- three are normal, if there are any. MARKETING's have what the others leave.
+-- three are normal, if there are any. MARKETING's have what the others leave. And whether any urgent
+-- one is among them, or still waits.
 local function pop(sender, n, served, many)
-  local ids = {}
+  local ids, urgent = {}, 0
   local left = n - take(ids, sender, 0, n, many)
   for class = 1, 4, 3 do
     local low = math.floor((served + left) / 20) - math.floor(served / 20)
     local normal = math.floor((served + left) / 5) - math.floor(served / 5) - low
-    left = left - take(ids, sender, class, left - low - normal, many)
+    local high = take(ids, sender, class, left - low - normal, many)
+    left = left - high
     left = left - take(ids, sender, class + 1, left - low, many)
     left = left - take(ids, sender, class + 2, left, many)
-    left = left - take(ids, sender, class, left, many)
+    local more = take(ids, sender, class, left, many)
+    left = left - more
     left = left - take(ids, sender, class + 1, left, many)
+    urgent = class == 1 and high + more or urgent
   end
-  return ids
-end
-
-local function is_urgent_waiting()
-  return queue[1] > 0 or lanes[1] > 0
+  return ids, urgent > 0 or queue[1] > 0 or lanes[1] > 0
 end
 
 -- How many were served, for the next pop: of those that go one by one a normal one that went while no

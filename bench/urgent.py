@@ -1,0 +1,72 @@
+"""How long an urgent message takes while a bulk of --leads runs on another sender."""
+import json
+import uuid
+
+from rig import RigError, wait_until
+
+URGENT = 200
+MAX_MS = 50
+
+
+def bulk_of_all(bulk_id):
+    return json.dumps({"id": bulk_id, "sender": "busy", "body": {
+        "bulk_settings": {"filters": {"conditions": [{"conditions": [
+            {"field": "company", "operator": "starts_with", "value": "company"}]}]}},
+        "message_type": "MARKETING", "message_data": {
+            "recipient": "p@example.com", "subject": "News", "content": "Dear {{first_name}}"}}})
+
+
+def store_leads(bench, count):
+    for first in range(0, count, 5000):
+        pipe = bench.redis.pipeline(transaction=False)
+        ids = [f"lead-{n}" for n in range(first, min(first + 5000, count))]
+        for n, lead_id in enumerate(ids, first):
+            pipe.hset(f"{bench.NS}:lead:{lead_id}", mapping={
+                "first_name": f"First{n % 977}", "email": f"user{n:08d}@example.com",
+                "company": f"Company {n % 100}"})
+        pipe.sadd(f"{bench.NS}:leads", *ids)
+        pipe.execute()
+
+
+def send_urgent(bench):
+    """One by one, each when the one before was sent: milliseconds from its push until it was."""
+    found = []
+    for number in range(URGENT):
+        urgent = str(uuid.uuid4())
+        pushed = bench.redis.time()
+        bench.redis.lpush(f"{bench.NS}:jobs:high", json.dumps({
+            "id": urgent, "priority": "HIGH", "body": json.loads(bench.job_body(number))}))
+        wait_until(lambda u=urgent: bench.redis.hget(f"{bench.NS}:message:{u}", "status") == "sent",
+                   "an urgent message to be sent", pause=0.005)
+        sent = bench.redis.hget(f"{bench.NS}:message:{urgent}", "sent_at")
+        # sent_at is cut to the millisecond.
+        found.append(max(0.0, bench.milliseconds(sent) + 0.5 - (pushed[0] * 1e3 + pushed[1] / 1e3)))
+    return found
+
+
+def scenario_urgent(bench, options):
+    """Alone, and then beside the bulk, which has to go on for as long as they take."""
+    sink = bench.rig.nginx(cpu=bench.SERVER_CPU)
+    store_leads(bench, options.leads)
+    bench.start(sink.url, bench.sender_yaml("busy", sink.url))
+    alone = send_urgent(bench)
+    bulk_id, bulk = str(uuid.uuid4()), {}
+
+    def sent():
+        bulk.update(bench.redis.hgetall(f"{bench.NS}:bulk:{bulk_id}"))
+        return int(bulk.get("messages_sent", 0))
+
+    bench.redis.lpush(f"{bench.NS}:jobs", bulk_of_all(bulk_id))
+    wait_until(lambda: sent() > options.leads / 100, "the bulk to begin", timeout=600)
+    before = sent()
+    beside = send_urgent(bench)
+    during = sent() - before
+    if bulk["status"] == "done":
+        raise RigError(f"the bulk was over before the urgent ones: more than {options.leads} leads")
+    result = {"leads": options.leads, "urgent": URGENT, "bulk_sent_meanwhile": during}
+    for name, of in (("alone", alone), ("beside", beside)):
+        for share in (0.50, 0.99):
+            result[f"{name}_p{share * 100:.0f}_ms"] = round(bench.percentile(of, share), 1)
+    if result["beside_p50_ms"] - result["alone_p50_ms"] >= MAX_MS:
+        raise RigError(f"a bulk delays an urgent message of another sender: {result}")
+    return result
