@@ -32,6 +32,7 @@ def run_once(options, build, of, count):
         out = rig.dir / "callgrind.out"
         rig.wrap[of] = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
         bench = Bench(rig, options)
+        bench.patience = 10
         bench.start(rig.nginx(cpu=SERVER_CPU).url)
         bench.run_jobs(count)
         rig.stop(bench.sendqd)

@@ -81,6 +81,7 @@ class Bench:
         self.redis_url, self.redis = rig.redis(aof=options.aof, cpu=SERVER_CPU)
         self.first_day = datetime.datetime.now(datetime.timezone.utc).date()
         self.sendqd = None
+        self.patience = 1  # how much slower than usual things may be
 
     def start(self, endpoint, senders="", in_flight=IN_FLIGHT, mail="", more=""):
         """`mail` is a line more of the default sender, `more` of the whole configuration."""
@@ -137,7 +138,8 @@ class Bench:
 
         redis_cpu, cpu, wall = self.redis_cpu(), cpu_seconds(self.sendqd.pid), time.monotonic()
         self.redis.rename(f"{NS}:staged", f"{NS}:jobs")
-        wait_until(all_final, f"{count} messages to be sent", timeout=60 + count / 200)
+        wait_until(all_final, f"{count} messages to be sent",
+                   timeout=self.patience * (60 + count / 200))
         wall = time.monotonic() - wall
         cpu = cpu_seconds(self.sendqd.pid) - cpu
         redis_cpu = self.redis_cpu() - redis_cpu
