@@ -63,6 +63,7 @@ struct ctl {
     struct paper paper;
     struct redis_sync *redis;
     bool failed; /* a call failed, and that was said */
+    bool lost;   /* ... since the connection broke */
     struct redisReply **replies;
     size_t reply_count, reply_cap;
     struct arena arena;
@@ -101,6 +102,10 @@ void ctl_end_table(struct ctl *c, struct table *t, const char *nothing);
 const struct redisReply *ctl_call_words(struct ctl *c, const char **words, size_t count);
 const struct redisReply *ctl_call_args(struct ctl *c, int argc, const char **argv,
                                        const size_t *lens);
+enum ctl_exit ctl_connect(struct ctl *c, struct err_text *e); /* not CTL_OK: e says why */
+/* Of a live view: tries to connect again, should the connection be lost. False: it is to end, since
+ * a call failed for another reason. */
+bool ctl_goes_on(struct ctl *c);
 int64_t ctl_int(struct ctl *c, const char *command, const char *key); /* LLEN, ZCARD, ... */
 /* The script's answer; argv are its arguments from ARGV[4] on. */
 const struct redisReply *ctl_script(struct ctl *c, enum ctl_script s, const char *const *argv,

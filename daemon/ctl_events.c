@@ -2,6 +2,7 @@
 #include "ctl.h"
 
 #include "text.h"
+#include <poll.h>
 #include <string.h>
 
 #define FOLLOW_MS 1000 /* one blocking read: well below any sane redis.timeout */
@@ -70,12 +71,12 @@ static void show_newest(struct ctl *c, int64_t count, struct buf *last)
         show_entry(c, reply_at(r, i), last);
 }
 
-/* Until nobody reads, or Redis is gone. */
+/* Until nobody reads, or Redis refuses it. */
 static void follow(struct ctl *c, struct buf *last)
 {
     int64_t half = c->config->redis_timeout_ms / 2, wait = half < FOLLOW_MS ? half : FOLLOW_MS;
 
-    while (!c->failed && ctl_flush(c)) {
+    while (ctl_flush(c) && ctl_goes_on(c)) {
         const struct redisReply *r =
             ctl_call(c, "XREAD", "COUNT", FOLLOW_PAGE, "BLOCK", ctl_text(c, wait), "STREAMS",
                      ctl_key(c, KEY_EVENTS, NULL), buf_str(last));
@@ -84,6 +85,8 @@ static void follow(struct ctl *c, struct buf *last)
         for (size_t i = 0; i < reply_count(entries); i++)
             show_entry(c, reply_at(entries, i), last);
         ctl_forget(c);
+        if (c->failed)
+            poll(NULL, 0, FOLLOW_MS);
     }
 }
 

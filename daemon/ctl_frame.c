@@ -99,6 +99,33 @@ void ctl_end_table(struct ctl *c, struct table *t, const char *nothing)
 
 /* --- Redis --- */
 
+enum ctl_exit ctl_connect(struct ctl *c, struct err_text *e)
+{
+    const char *prefix = ctl_key(c, KEY_PREFIX, NULL);
+    int64_t timeout_ms = c->config->redis_timeout_ms;
+    enum ctl_exit status = CTL_OK;
+    struct redis_addr addr;
+
+    if (config_redis_addr(c->config, &addr, e) != SQ_OK)
+        status = CTL_USAGE;
+    else if (redis_sync_open(&addr, prefix, timeout_ms, &c->redis, e) != SQ_OK)
+        status = CTL_REDIS;
+    explicit_bzero(&addr, sizeof(addr));
+    return status;
+}
+
+bool ctl_goes_on(struct ctl *c)
+{
+    struct err_text ignored;
+
+    if (!c->lost)
+        return !c->failed;
+    redis_sync_close(c->redis);
+    c->redis = NULL;
+    c->lost = c->failed = ctl_connect(c, &ignored) != CTL_OK;
+    return true;
+}
+
 static void keep_reply(struct ctl *c, struct redisReply *reply)
 {
     if (c->reply_count == c->reply_cap) {
@@ -119,6 +146,7 @@ const struct redisReply *ctl_call_args(struct ctl *c, int argc, const char **arg
     if (redis_sync_command(c->redis, argc, argv, lens, &reply, &e) != SQ_OK) {
         ctl_error("%s", e.text);
         c->failed = true;
+        c->lost = redis_sync_is_lost(c->redis);
         return NULL;
     }
     keep_reply(c, reply);

@@ -125,9 +125,13 @@ static bool draw(struct top *t)
 
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         c->paper.width = size.ws_col;
-    screen(t);
-    if (c->failed)
+    if (!ctl_goes_on(c))
         return false;
+    screen(t);
+    if (c->failed) {
+        buf_clear(&c->out);
+        return c->lost;
+    }
     cut_to(&c->out, size.ws_row > 0 ? size.ws_row : LINES_DEFAULT);
     buf_adds(&frame, HOME_CLEAR);
     buf_add(&frame, c->out.data, c->out.len);

@@ -1,7 +1,6 @@
 /* sendqctl: the operator's tool. The command line and the table of nouns; each noun is a file. */
 #include "ctl_bulk.h"
 
-#include "redis_addr.h"
 #include "text.h"
 #include <errno.h>
 #include <signal.h>
@@ -279,26 +278,6 @@ static bool load_config(struct ctl *c)
     return c->config != NULL;
 }
 
-static enum ctl_exit open_redis(struct ctl *c)
-{
-    int64_t timeout_ms = c->config->redis_timeout_ms;
-    struct redis_addr addr;
-    struct err_text e;
-    struct buf prefix = {0};
-    enum ctl_exit status = CTL_OK;
-
-    key_make(&prefix, c->ns, KEY_PREFIX, NULL);
-    if (config_redis_addr(c->config, &addr, &e) != SQ_OK)
-        status = CTL_USAGE;
-    else if (redis_sync_open(&addr, prefix.data, timeout_ms, &c->redis, &e) != SQ_OK)
-        status = CTL_REDIS;
-    if (status != CTL_OK)
-        ctl_error("%s", e.text);
-    buf_free(&prefix);
-    explicit_bzero(&addr, sizeof(addr));
-    return status;
-}
-
 /* A pipe takes lines as long as they are; $COLUMNS decides for both. */
 static void look_at_paper(struct paper *p)
 {
@@ -316,12 +295,13 @@ static void look_at_paper(struct paper *p)
 static enum ctl_exit run(struct ctl *c)
 {
     enum ctl_exit status = CTL_OK;
+    struct err_text e = {0};
 
     if (!find_verb(c) || !check_verb(c) || (!is_alone(c) && !load_config(c)))
         return CTL_USAGE;
     look_at_paper(&c->paper);
-    if (!is_alone(c) && !is_offline(c))
-        status = open_redis(c);
+    if (!is_alone(c) && !is_offline(c) && (status = ctl_connect(c, &e)) != CTL_OK)
+        ctl_error("%s", e.text);
     if (status == CTL_OK)
         status = c->verb->run(c);
     if (c->failed)

@@ -30,6 +30,11 @@ void redis_sync_close(struct redis_sync *r)
     free(r);
 }
 
+bool redis_sync_is_lost(const struct redis_sync *r)
+{
+    return r->c->err != 0;
+}
+
 enum sq_err redis_sync_command(struct redis_sync *r, int argc, const char **argv,
                                const size_t *lens, struct redisReply **ret, struct err_text *e)
 {

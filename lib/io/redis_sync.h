@@ -15,6 +15,7 @@ void redis_sync_close(struct redis_sync *r); /* NULL is fine */
 enum sq_err redis_sync_command(struct redis_sync *r, int argc, const char **argv,
                                const size_t *lens, struct redisReply **ret,
                                struct err_text *e) SQ_MUST_CHECK;
-void redis_reply_free(struct redisReply *reply); /* NULL is fine */
+bool redis_sync_is_lost(const struct redis_sync *r); /* no command will work any more */
+void redis_reply_free(struct redisReply *reply);     /* NULL is fine */
 
 #endif

@@ -914,15 +914,54 @@ def test_top_refreshes_and_fits(stand, ctl):
     assert daemon.stop() == 0
 
 
-def test_top_when_redis_goes(tmp_path, sandbox):
+@pytest.fixture
+def own_stand(tmp_path, sandbox):
+    """With a Redis that may go and come back."""
     server = RedisServer(tmp_path / "r").start()
-    ctl = Ctl(Stand(tmp_path, server, sandbox))
-    terminal = Terminal(ctl, "--interval", "1")
-    terminal.wait_frames(1)
+    stand = Stand(tmp_path, server, sandbox)
+    yield stand
+    stand.close()
     server.stop()
+
+
+def test_top_when_redis_goes(own_stand):
+    """It goes on when Redis is there again; whoever ends it before is told."""
+    terminal = Terminal(Ctl(own_stand), "--interval", "1")
+
+    def stop_redis(times):
+        own_stand.server.stop()
+        wait_for(lambda: terminal.read().count(b"sendqctl: Redis: ") == times,
+                 lambda: repr(terminal.seen[-900:]))
+
+    terminal.wait_frames(1)
+    stop_redis(1)
+    drawn = len(terminal.frames())
+    own_stand.server.start()
+    terminal.wait_frames(drawn + 1)
+    stop_redis(2)
+    os.write(terminal.parent, b"q")
     assert terminal.process.wait(20) == 3
     assert b"sendqctl: the connection to Redis broke" in terminal.read()
     assert termios.tcgetattr(terminal.parent) == terminal.before
+
+
+def test_events_follow_when_redis_goes(own_stand):
+    stand, ctl = own_stand, Ctl(own_stand)
+    with subprocess.Popen(ctl.argv("events", "--follow", "--json"), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env=ctl.env(),
+                          preexec_fn=end_with_parent) as process:
+        for n in range(2):
+            wait_for(lambda: any(c["cmd"] == "xread" for c in stand.redis.client_list()), "waits")
+            stand.redis.xadd(stand.key("events"), {"type": "t", "at": "x", "id": f"e{n}"})
+            assert json.loads(process.stdout.readline())["id"] == f"e{n}"
+            stand.server.stop()
+            assert process.stderr.readline().startswith(b"sendqctl: Redis: ")
+            stand.server.start()
+        wait_for(lambda: any(c["cmd"] == "xread" for c in stand.redis.client_list()), "waits")
+        stand.redis.delete(stand.key("events"))
+        stand.redis.set(stand.key("events"), "x")
+        assert b"WRONGTYPE" in process.stderr.readline()
+        assert process.wait(20) == 3
 
 
 def test_top_without_a_terminal(ctl):
