@@ -6,6 +6,7 @@
   bulk    one bulk to N leads by filter: rate, memory of sendqd, bytes and CPU of Redis per recipient
   filter  leads that a filter is asked about per second, without reading them
   limits  cost per message of 10 senders, alone and beside 9,990 that have work and are over their cap
+  urgent  how long a HIGH message takes on another sender, alone and beside a bulk
   memory  Redis' bytes per job in its list, per message that waits, and per message that was sent
   latency50  cost per message and rate with 2,000 in flight to a sink that takes 50 ms
   tls-h2  as single, over HTTP/2 and TLS
@@ -29,10 +30,11 @@ from plain import (scenario_formats, scenario_idle, scenario_memory, scenario_qu
                    scenario_single)
 from rig import Rig, RigError
 from stages import scenario_stages
+from urgent import scenario_urgent
 from wire import scenario_large, scenario_latency50, scenario_tls_h2
 
 SCENARIOS = {"single": scenario_single, "queue": scenario_queue, "idle": scenario_idle,
-             "formats": scenario_formats, "limits": scenario_limits,
+             "formats": scenario_formats, "limits": scenario_limits, "urgent": scenario_urgent,
              "memory": scenario_memory, "latency50": scenario_latency50,
              "tls-h2": scenario_tls_h2, "large": scenario_large, "bulk": scenario_bulk,
              "filter": scenario_filter, "stages": scenario_stages}

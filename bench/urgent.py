@@ -1,18 +1,14 @@
 """How long an urgent message takes while a bulk of --leads runs on another sender."""
-import datetime
 import json
 import statistics
 import uuid
 
+from bulk import store_leads
 from rig import RigError, wait_until
+from stand import NS, SERVER_CPU, milliseconds
 
-NS, SERVER_CPU = "bench", 1
 URGENT = 200
 MAX_MS = 50
-
-
-def milliseconds(text):
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000
 
 
 def busy_sender(url):
@@ -26,18 +22,6 @@ def bulk_of_all(bulk_id):
             {"field": "company", "operator": "starts_with", "value": "company"}]}]}},
         "message_type": "MARKETING", "message_data": {
             "recipient": "p@example.com", "subject": "News", "content": "Dear {{first_name}}"}}})
-
-
-def store_leads(bench, count):
-    for first in range(0, count, 5000):
-        pipe = bench.redis.pipeline(transaction=False)
-        ids = [f"lead-{n}" for n in range(first, min(first + 5000, count))]
-        for n, lead_id in enumerate(ids, first):
-            pipe.hset(f"{NS}:lead:{lead_id}", mapping={
-                "first_name": f"First{n % 977}", "email": f"user{n:08d}@example.com",
-                "company": f"Company {n % 100}"})
-        pipe.sadd(f"{NS}:leads", *ids)
-        pipe.execute()
 
 
 def send_urgent(bench):

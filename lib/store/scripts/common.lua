@@ -43,7 +43,7 @@ local now_iso = iso(now)
 -- what is only told to others (events, timelines, replies) is left out where it cannot be written.
 local function check_types()
   call('XLEN', P .. 'rejected')
-  for _, key in ipairs({ 'delayed', 'dead', 'turn' }) do
+  for _, key in ipairs({ 'delayed', 'dead', 'turn', 'expand' }) do
     call('ZCARD', P .. key)
   end
 end
