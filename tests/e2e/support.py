@@ -1,4 +1,5 @@
 """Private servers and small tools for the end-to-end tests: Redis, sendqd, waiting, jobs."""
+import contextlib
 import ctypes
 import itertools
 import json
@@ -19,6 +20,7 @@ SANITIZER = re.compile(
     r"(ERROR: \w*Sanitizer|runtime error:|SUMMARY: \w*Sanitizer|LeakSanitizer has)")
 FINAL = ("sent", "failed", "cancelled")
 PR_SET_PDEATHSIG = 1
+GENTLE = "E2E_GENTLE_END" in os.environ  # what is counted for coverage is written at an exit
 
 
 class GaveUp(AssertionError):
@@ -198,6 +200,13 @@ class Daemon:
         self.process.terminate()
         return self.wait_exit(timeout)
 
+    def leave(self, timeout=3):
+        """SIGTERM, and some time to end in."""
+        Daemon.watched.discard(self)
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout)
+
     def wait_exit(self, timeout=40):
         Daemon.watched.discard(self)
         try:
@@ -298,6 +307,8 @@ class Stand:
     def close(self):
         """Ends every daemon; then a sanitizer's report in any log fails the test."""
         for daemon in self.daemons:
+            if GENTLE and daemon.running():
+                daemon.leave()
             daemon.kill()
             if daemon.notify is not None:
                 daemon.notify.close()
