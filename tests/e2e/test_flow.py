@@ -513,7 +513,7 @@ def test_same_key_again_after_it_was_sent(stand):
 
 def test_same_key_while_the_first_is_on_its_way(stand):
     stand.sandbox.faults([{"times": 1, "action": {"status": 503}}])
-    stand.start(senders=[stand.sender(retry={"base": "300ms"})])
+    stand.start(senders=[stand.sender(retry={"base": "2s"})])
     stand.push({"idempotency_key": "k1", "body": body(), "reply_to": "first"})
     wait_for(lambda: "scheduled" in {m["status"] for m in stand.messages().values()}, "a retry")
     for n in range(3):
