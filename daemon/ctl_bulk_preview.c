@@ -77,7 +77,9 @@ static void take_sample(struct preview *p, const char *id, const struct message 
 
 static void count_message(struct preview *p, const char *id, struct message *m)
 {
-    if (choice_count(p->sender, m, NULL) != SQ_OK) {
+    struct err_text over;
+
+    if (choice_count(p->sender, m, &over) != SQ_OK) {
         p->errors++;
         return;
     }
