@@ -52,17 +52,22 @@ def scenario_tls_h2(bench, options):
     sink = bench.rig.nginx(cpu=SERVER_CPU, tls=(cert, key))
     bench.start(sink.url, mail="http2: true", more=f"tls: {{ ca_file: {cert} }}")
     bench.run_counted(sink, 1000)
-    floor, ours = [], []
+    floor, ours, repeated = [], [], 0
     for _ in range(options.rounds):
         floor.append(bench.run_floor(sink, request, url_path, options.n, ca_file=cert))
-        ours.append(bench.run_counted(sink, options.n))
+        before = sink.requests()
+        ours.append(bench.run_jobs(options.n))
+        repeated += sink.requests() - before - options.n
+    # libcurl 7.88 breaks off a stream now and then, whose outcome nobody knows: it is sent again.
+    if not 0 <= repeated <= options.n * options.rounds / 1000:
+        raise RigError(f"{repeated} requests more than messages")
     return {
         "n": options.n, "rounds": options.rounds, "in_flight": IN_FLIGHT,
         "messages_per_s": round(median(ours, "rate")),
         "floor_per_s": round(median(floor, "rate")),
         "sendqd_cpu_us": round(median(ours, "cpu_us"), 2),
         "floor_cpu_us": round(median(floor, "cpu_us"), 2),
-        "ratio": ratio(ours, floor),
+        "ratio": ratio(ours, floor), "repeated": repeated,
     }
 
 

@@ -263,7 +263,8 @@ static const struct setting sender_settings[] = {
              "rarely coming"},
     {"http2", "false", .type = SETTING_BOOL, SEND(http2),
      .help = "All of its requests over few connections, where the provider speaks HTTP/2 over "
-             "TLS; costs more CPU than HTTP/1.1, which opens one connection per request at a time"},
+             "TLS; costs more CPU than HTTP/1.1, which opens one connection per request at a time. "
+             "libcurl before 8.5 breaks off one stream in 10,000, whose outcome is uncertain then"},
     {"uncertain", "retry", .type = SETTING_WORD, SEND(uncertain), .words = "retry|fail",
      .min = UNCERTAIN_RETRY,
      .help = "A request without answer: try again (perhaps a duplicate), or fail with "
