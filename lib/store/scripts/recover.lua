@@ -88,8 +88,9 @@ end
 local function refs_back(b, sender, slice, n, leads, unsent)
   messages = messages + n
   local refunds = {}
+  -- What charge.lua took or gave back of their units is not known here: what is counted stays.
   for k = 1, unsent and n or 0 do
-    refunds[k] = { leased_at = slice.at, units = 1, channel = b and b.channel,
+    refunds[k] = { leased_at = slice.at, units = 0, channel = b and b.channel,
       tenant = b and b.tenant }
   end
   give_back(sender, n, refunds)

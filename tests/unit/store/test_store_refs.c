@@ -151,6 +151,25 @@ static void test_messages_given_back(void **state)
     assert_string_equal(REDIS(r->g, "HMGET", "t:bucket:sender:s", "used", "busy"), "12 0");
 }
 
+/* Their owner comes back under another identity and has started none of them: their places are
+ * free, and their messages count for nothing. What they had been charged is not known any more. */
+static void expect_used(struct store_rig *r, bool day_units, const char *used)
+{
+    lease_four(r, day_units);
+    assert_int_equal(worker_register(r->a), STORE_OK);
+    assert_string_equal(REDIS(r->g, "HGET", "t:bucket:sender:s", "used"), used);
+}
+
+static void test_units_of_an_earlier_identity(void **state)
+{
+    expect_used(*state, true, "15");
+}
+
+static void test_messages_of_an_earlier_identity(void **state)
+{
+    expect_used(*state, false, "11");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +177,8 @@ int main(void)
         STORE_TEST(test_lanes_with_places),
         STORE_TEST(test_units_given_back),
         STORE_TEST(test_messages_given_back),
+        STORE_TEST(test_units_of_an_earlier_identity),
+        STORE_TEST(test_messages_of_an_earlier_identity),
     };
 
     return STORE_TESTS_RUN(tests);
