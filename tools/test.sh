@@ -18,9 +18,11 @@ ctest --test-dir "$build" --parallel "$(nproc)" --timeout 120 --no-tests=error \
     --output-on-failure --output-junit "$results/unit.xml" || status=1
 
 # A stuck test prints where it hangs after 300 s; the limit around all only guards against a
-# suite that never ends.
+# suite that never ends. Most of them wait most of the time: three files at a time, each with a Redis
+# of its own.
 echo "== end-to-end tests"
 timeout --kill-after=30 4500 /usr/bin/python3 -m pytest tests/e2e tests/faults -p no:cacheprovider \
+    -n 3 --dist loadfile \
     -o faulthandler_timeout=300 -o junit_family=xunit2 --junitxml="$results/e2e.xml" "$@" ||
     status=1
 
