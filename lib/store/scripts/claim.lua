@@ -84,7 +84,6 @@ local function after(text)
   return text and int(tonumber(text) + 1) or '1'
 end
 
-local now_text = int(now_us)
 local function lease(id, m, at, flags, left)
   local key = P .. 'message:' .. id
   local fence, attempts = after(m[2]), after(m[3])
@@ -93,7 +92,7 @@ local function lease(id, m, at, flags, left)
   leased[#leased + 1] = id
   local n = #out
   local packed = tell('GET', P .. 'content:' .. id)
-  out[n + 1] = fence .. ' ' .. attempts .. ' ' .. (at == now_us and now_text or int(at)) .. ' '
+  out[n + 1] = fence .. ' ' .. attempts .. ' ' .. int(at) .. ' '
     .. flags .. ((left or '') ~= '' and ':' .. left or '') .. ' ' .. id
   out[n + 2] = type(packed) == 'string' and packed or ''
   event(false, 'message.sending', 'id', id, 'attempts', attempts)

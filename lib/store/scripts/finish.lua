@@ -11,8 +11,9 @@
 --   'f' place lead shard "<attempts> <error code>" flags error_code
 --   any other kind, place lead flags delay_ms error_message
 -- kind: 's' sent (delay_ms > 0: the quota is used up, the sender waits so long), 'f' failed, 'r' retry
--- after delay_ms, 'w' wait delay_ms without counting the attempt (the recipient is throttled), 'q' the same without parking it, 't' the
--- sender is throttled for delay_ms (attempt not counted), 'b' the sender's credentials were refused
+-- after delay_ms, 'w' wait delay_ms without counting the attempt (the recipient is throttled), 'q' the
+-- same without parking it, 't' the sender is throttled for delay_ms (attempt not counted), 'b' the
+-- sender's credentials were refused
 -- (attempt not counted), 'n' definitely not delivered, the next sender tries, 'x' released unsent
 -- (attempt not counted). flags: '1' the request definitely never left, '+' the provider answered,
 -- '-' the provider is in trouble; of a recipient with '1' also 'u' and its units.
@@ -374,7 +375,7 @@ local function slice_of(number)
   local slice = { number = number, places = { string.byte(v[2] or '', 1, -1) }, back = {},
     freed = 0, refunds = {} }
   if v[1] then
-    local sender, attempts, at = string.match(v[1], '^([^%z]*)%z[^%z]*%z[^%z]*%z(%d+)%z([^%z]*)')
+    local sender, _, attempts, at = slice_unpack(v[1])
     slice.sender, slice.attempts, slice.leased_at = sender, tonumber(attempts), at
   end
   return slice

@@ -111,8 +111,7 @@ end
 local function bring_back_slice(worker, number, unsent)
   local key = P .. 'refs:' .. worker
   local v = call('HMGET', key, number, number .. '.')
-  local sender, bulk, attempts, at, leads = string.match(v[1] or '',
-    '^([^%z]*)%z[^%z]*%z([^%z]*)%z(%d+)%z([^%z]*)%z(.*)$')
+  local sender, bulk, attempts, at, leads = slice_unpack(v[1])
   call('HDEL', key, number, number .. '.')
   if not leads or not v[2] then
     return

@@ -25,10 +25,14 @@ local function ref_unpack(element)
     n = tonumber(n), leads = string.sub(element, at) }
 end
 
+-- A slice as it is leased: sender, bulk, attempts, leased at, leads; nothing = it is none.
+local function slice_unpack(text)
+  return string.match(text or '', '^([^%z]*)%z[^%z]*%z([^%z]*)%z(%d+)%z([^%z]*)%z(.*)$')
+end
+
 -- The sender of a slice as it is leased, and the place in it of a bulk's lead; nothing = not there.
 local function place_in(slice, bulk, lead)
-  local sender, of, leads = string.match(slice,
-    '^([^%z]*)%z[^%z]*%z([^%z]*)%z%d+%z[^%z]*%z(.*)$')
+  local sender, of, _, _, leads = slice_unpack(slice)
   local place = 0
   for one in string.gmatch(of == bulk and leads or '', '([^%z]*)%z') do
     place = place + 1
