@@ -21,17 +21,6 @@ static void queue_class(struct store_rig *r, const char *prefix, unsigned n, enu
     accept_n(r, n);
 }
 
-static void expect_claims(struct store_rig *r, unsigned want, const char *ids)
-{
-    struct buf got = {0};
-
-    assert_int_equal(worker_claim(r->a, want), STORE_OK);
-    for (size_t i = 0; i < r->a->claim_count; i++)
-        buf_addf(&got, "%s%s", i > 0 ? " " : "", r->a->claims[i].id);
-    assert_string_equal(buf_str(&got), ids);
-    buf_free(&got);
-}
-
 /* Not even a HIGH one goes before a LOW one of another type. */
 static void test_marketing_never_delays(void **state)
 {

@@ -19,17 +19,6 @@ static void queue_lane(struct store_rig *r, const char *prefix, unsigned n, cons
     accept_n(r, n);
 }
 
-static void expect_claims(struct store_rig *r, unsigned want, const char *ids)
-{
-    struct buf got = {0};
-
-    assert_int_equal(worker_claim(r->a, want), STORE_OK);
-    for (size_t i = 0; i < r->a->claim_count; i++)
-        buf_addf(&got, "%s%s", i > 0 ? " " : "", r->a->claims[i].id);
-    assert_string_equal(buf_str(&got), ids);
-    buf_free(&got);
-}
-
 static void expect_nothing_waits(struct store_rig *r)
 {
     assert_string_equal(REDIS(r->g, "ZSCORE", "t:turn", "s"), "(nil)");

@@ -461,4 +461,16 @@ static inline const char *key_of(struct store_rig *r, const char *prefix, const 
 #define CLAIMED(r, w) key_of(r, "t:claimed:", store_worker_id((w)->store))
 #define FIELD(r, id, field) REDIS((r)->g, "HGET", key_of(r, "t:message:", id), field)
 
+/* Claims, and which messages those are. */
+static inline void expect_claims(struct store_rig *r, unsigned want, const char *ids)
+{
+    struct buf got = {0};
+
+    assert_int_equal(worker_claim(r->a, want), STORE_OK);
+    for (size_t i = 0; i < r->a->claim_count; i++)
+        buf_addf(&got, "%s%s", i > 0 ? " " : "", r->a->claims[i].id);
+    assert_string_equal(buf_str(&got), ids);
+    buf_free(&got);
+}
+
 #endif
