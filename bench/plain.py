@@ -1,13 +1,12 @@
 """Scenarios of single messages."""
 import json
-import statistics
 import subprocess
 import time
 
 from capture import Capture
 from rig import RigError, wait_until
-from stand import (BODY_BYTES, CLIENT_CPU, IN_FLIGHT, NS, SERVER_CPU, WARM_UP, cpu_seconds, job_body,
-                   median, percentile, used_memory)
+from stand import (BODY_BYTES, CLIENT_CPU, IN_FLIGHT, NS, SERVER_CPU, WARM_UP, beside_floor, cpu_seconds,
+                   job_body, median, percentile, used_memory)
 
 FORMAT_MAX_US = 20
 
@@ -24,12 +23,7 @@ def scenario_single(bench, options):
     latency = [ms for r in ours for ms in r["latency_ms"]]
     return {
         "n": options.n, "rounds": options.rounds, "aof": options.aof, "in_flight": IN_FLIGHT,
-        "messages_per_s": round(median(ours, "rate")),
-        "floor_per_s": round(median(floor, "rate")),
-        "sendqd_cpu_us": round(median(ours, "cpu_us"), 2),
-        "floor_cpu_us": round(median(floor, "cpu_us"), 2),
-        "ratio": round(statistics.median(o["cpu_us"] / f["cpu_us"]
-                                         for o, f in zip(ours, floor)), 3),
+        **beside_floor(ours, floor),
         "redis_cpu_us": round(median(ours, "redis_us"), 2),
         "sendqd_rss_kib": max(r["rss_kib"] for r in ours),
         "floor_rss_kib": max(r["rss_kib"] for r in floor),

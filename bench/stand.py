@@ -51,18 +51,16 @@ def cpu_seconds(pid):
     return sum(int((t / "schedstat").read_text().split()[0]) for t in tasks) / 1e9
 
 
+def status_kib(pid, field):
+    """VmRSS, what is resident, or VmHWM, the most that ever was."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1])
+    return 0
+
+
 def resident_kib(pid):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    return 0
-
-
-def peak_kib(pid):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1])
-    return 0
+    return status_kib(pid, "VmRSS")
 
 
 def percentile(values, share):
@@ -204,3 +202,15 @@ def median(rounds, key):
 
 def used_memory(bench):
     return bench.redis.info("memory")["used_memory"]
+
+
+def beside_floor(ours, floor):
+    """What both cost, and their ratio, of rounds that alternated."""
+    return {
+        "messages_per_s": round(median(ours, "rate")),
+        "floor_per_s": round(median(floor, "rate")),
+        "sendqd_cpu_us": round(median(ours, "cpu_us"), 2),
+        "floor_cpu_us": round(median(floor, "cpu_us"), 2),
+        "ratio": round(statistics.median(o["cpu_us"] / f["cpu_us"]
+                                         for o, f in zip(ours, floor)), 3),
+    }

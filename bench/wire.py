@@ -1,18 +1,13 @@
 """Scenarios whose other end is special: slow, encrypted, or given large mails."""
 import base64
 import json
-import statistics
 import subprocess
 
 from rig import RigError, wait_until
-from stand import IN_FLIGHT, NS, SERVER_CPU, cpu_seconds, median, peak_kib
+from stand import IN_FLIGHT, NS, SERVER_CPU, beside_floor, cpu_seconds, median, status_kib
 
 SLOW_MS, MANY = 50, 2000
 LARGE_BYTES = 1 << 20
-
-
-def ratio(ours, floor):
-    return round(statistics.median(o["cpu_us"] / f["cpu_us"] for o, f in zip(ours, floor)), 3)
 
 
 def scenario_latency50(bench, options):
@@ -63,11 +58,7 @@ def scenario_tls_h2(bench, options):
         raise RigError(f"{repeated} requests more than messages")
     return {
         "n": options.n, "rounds": options.rounds, "in_flight": IN_FLIGHT,
-        "messages_per_s": round(median(ours, "rate")),
-        "floor_per_s": round(median(floor, "rate")),
-        "sendqd_cpu_us": round(median(ours, "cpu_us"), 2),
-        "floor_cpu_us": round(median(floor, "cpu_us"), 2),
-        "ratio": ratio(ours, floor), "repeated": repeated,
+        **beside_floor(ours, floor), "repeated": repeated,
     }
 
 
@@ -100,5 +91,5 @@ def scenario_large(bench, options):
         "n": count, "rounds": options.rounds, "attachment_bytes": LARGE_BYTES,
         "sendqd_cpu_us": round(median(rounds, "cpu_us")),
         "redis_cpu_us": round(median(rounds, "redis_us")),
-        "sendqd_peak_kib": peak_kib(bench.sendqd.pid),
+        "sendqd_peak_kib": status_kib(bench.sendqd.pid, "VmHWM"),
     }
