@@ -1,9 +1,10 @@
 /* Accept: parse, find the sender, and replace the batch by what it became.
  *
- * Where some of its jobs need a look-up first (resolve), the whole batch waits for them: it is
- * replaced in one step.
- * The batch's own memory is kept until Redis has answered, so that a refusal (out of memory, script
- * cache empty) is tried again with the very same ids. */
+ * Each job is written into the batch's call as soon as it is understood, and forgotten: a batch of
+ * parsed jobs would be more than a processor's cache holds. Where one needs a look-up first
+ * (resolve), it and those behind it are held until that is done: the batch is replaced in one step.
+ * The call is kept until Redis has answered, so that a refusal (out of memory, script cache empty)
+ * is tried again with the very same ids. */
 #include "accept.h"
 
 #include "bulk.h"
@@ -24,10 +25,10 @@
 
 /* One job of the batch, and all that its store_accept points to. */
 struct item {
+    unsigned index; /* in the batch, from 1 */
     struct job job;
     struct err_text error;
     enum sq_err err;
-    bool large; /* Redis has its text */
     struct buf packed, answer, conflict;
     struct store_field fields[FIELDS_MAX];
     char units[12], queue[KEY_QUEUE_SIZE], lane[24];
@@ -43,12 +44,13 @@ struct accept_stage {
     struct live_config *live;
     struct live_config *batch_live; /* the batch's senders are this one's, across a reload */
     struct timer *again;
-    struct item *items;
-    struct store_accept *out;
+    struct item *items;      /* those that are held, and one more to work with */
     struct job **unresolved; /* scratch */
-    size_t count, cap;
+    size_t held, cap;
+    struct resp call;
+    unsigned bulks; /* among the batch */
+    bool busy;      /* there is a batch */
     bool resolving;
-    uint64_t tag;
     struct accept_counters counters;
 };
 
@@ -258,8 +260,7 @@ static void admit(const struct accept_stage *a, struct item *it, struct store_ac
 static void understand(struct accept_stage *a, struct item *it, const struct store_raw *raw)
 {
     memset(&it->error, 0, sizeof(it->error));
-    it->large = raw->text != NULL;
-    if (it->large)
+    if (raw->text != NULL)
         it->err = job_parse_kept(raw->text, raw->len, raw->list, store_now_ms(a->store),
                                  &a->batch_live->config->job, &it->job, &it->error);
     else
@@ -267,36 +268,40 @@ static void understand(struct accept_stage *a, struct item *it, const struct sto
                             &a->batch_live->config->job, &it->job, &it->error);
 }
 
-static void judge(struct accept_stage *a, size_t i)
+/* Nothing of the job is needed any more. */
+static void forget(struct item *it)
 {
-    struct item *it = &a->items[i];
-    struct store_accept *out = &a->out[i];
+    free_id_pages(it);
+    job_clear(&it->job);
+    if (it->packed.cap > KEEP_BYTES)
+        buf_free(&it->packed);
+}
 
-    *out = (struct store_accept){.index = (unsigned)i + 1, .large = it->large};
+static void judge(struct accept_stage *a, struct item *it)
+{
+    struct store_accept out = {.index = it->index};
+
     if (it->err == SQ_OK)
-        admit(a, it, out);
+        admit(a, it, &out);
     else
-        reject(a, it, out);
-    out->reply_queue = it->job.message.text[MSG_REPLY_QUEUE];
+        reject(a, it, &out);
+    out.reply_queue = it->job.message.text[MSG_REPLY_QUEUE];
+    store_accept_add(&a->call, &out);
+    a->bulks += it->job.is_bulk;
+    forget(it);
 }
 
 /* --- the batch --- */
 
 static void finish(struct accept_stage *a, unsigned accepted)
 {
-    unsigned bulks = 0;
-
-    for (size_t i = 0; i < a->count; i++) {
-        bulks += a->items[i].job.is_bulk;
-        free_id_pages(&a->items[i]);
-        job_clear(&a->items[i].job);
-        if (a->items[i].packed.cap > KEEP_BYTES)
-            buf_free(&a->items[i].packed);
-    }
-    a->count = 0;
+    while (a->held > 0)
+        forget(&a->items[--a->held]);
+    resp_trim(&a->call);
+    a->busy = false;
     live_config_unref(a->batch_live);
     a->batch_live = NULL;
-    a->ops.done(accepted, bulks, a->ops.arg);
+    a->ops.done(accepted, a->bulks, a->ops.arg);
 }
 
 static void send(struct accept_stage *a);
@@ -328,7 +333,7 @@ static void on_accepted(enum store_status st, unsigned accepted, unsigned duplic
 
 static void send(struct accept_stage *a)
 {
-    if (store_accept(a->store, a->tag, a->out, a->count, on_accepted, a) != SQ_OK)
+    if (store_accept_send(a->store, &a->call, on_accepted, a) != SQ_OK)
         finish(a, 0);
 }
 
@@ -336,25 +341,16 @@ static void on_again(void *arg)
 {
     struct accept_stage *a = arg;
 
-    if (a->count > 0)
+    if (a->busy)
         send(a);
 }
 
-static void judge_all(struct accept_stage *a)
+static void judge_held(struct accept_stage *a)
 {
-    for (size_t i = 0; i < a->count; i++)
-        judge(a, i);
+    for (size_t i = 0; i < a->held; i++)
+        judge(a, &a->items[i]);
+    a->held = 0;
     send(a);
-}
-
-static size_t find_unresolved(struct accept_stage *a)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < a->count; i++)
-        if (a->items[i].err == SQ_OK && a->ops.needs_resolving(&a->items[i].job))
-            a->unresolved[n++] = &a->items[i].job;
-    return n;
 }
 
 static void reserve(struct accept_stage *a, size_t count)
@@ -362,7 +358,6 @@ static void reserve(struct accept_stage *a, size_t count)
     if (count <= a->cap)
         return;
     a->items = mem_realloc(a->items, count * sizeof(*a->items));
-    a->out = mem_realloc(a->out, count * sizeof(*a->out));
     a->unresolved = mem_realloc(a->unresolved, count * sizeof(struct job *));
     memset(a->items + a->cap, 0, (count - a->cap) * sizeof(*a->items));
     a->cap = count;
@@ -370,20 +365,30 @@ static void reserve(struct accept_stage *a, size_t count)
 
 void accept_batch(struct accept_stage *a, uint64_t tag, const struct store_raw *jobs, size_t count)
 {
-    size_t unresolved;
+    size_t unresolved = 0;
 
     reserve(a, count);
-    a->tag = tag;
-    a->count = count;
+    a->busy = true;
+    a->bulks = 0;
     a->batch_live = live_config_ref(a->live);
-    for (size_t i = 0; i < count; i++)
-        understand(a, &a->items[i], &jobs[i]);
-    unresolved = find_unresolved(a);
+    store_accept_begin(a->store, &a->call, tag, count, count > 0 && jobs[count - 1].text != NULL);
+    for (size_t i = 0; i < count; i++) {
+        struct item *it = &a->items[a->held];
+
+        it->index = (unsigned)i + 1;
+        understand(a, it, &jobs[i]);
+        if (it->err == SQ_OK && a->ops.needs_resolving(&it->job))
+            a->unresolved[unresolved++] = &it->job;
+        if (unresolved > 0)
+            a->held++;
+        else
+            judge(a, it);
+    }
     a->resolving = unresolved > 0;
     if (a->resolving)
         a->ops.resolve(a->unresolved, unresolved, a->ops.arg);
     else
-        judge_all(a);
+        send(a);
 }
 
 void accept_resolved(struct accept_stage *a, bool ok)
@@ -392,7 +397,7 @@ void accept_resolved(struct accept_stage *a, bool ok)
         return;
     a->resolving = false;
     if (ok)
-        judge_all(a);
+        judge_held(a);
     else
         finish(a, 0);
 }
@@ -401,7 +406,7 @@ void accept_abandon(struct accept_stage *a)
 {
     timer_cancel(a->again);
     a->resolving = false;
-    if (a->count > 0)
+    if (a->busy)
         finish(a, 0);
 }
 
@@ -430,8 +435,8 @@ void accept_free(struct accept_stage *a)
         buf_free(&a->items[i].conflict);
     }
     free(a->items);
-    free(a->out);
     free(a->unresolved);
+    resp_free(&a->call);
     timer_free(a->again);
     live_config_unref(a->batch_live);
     live_config_unref(a->live);

@@ -59,9 +59,9 @@ struct redis_link {
     unsigned failures;          /* since it was last up */
     bool reported, reported_up; /* what on_state was last told, if anything */
     char reported_why[200];
-    unsigned busy;  /* callbacks of the owner we are inside of */
-    bool dead;      /* redis_link_free was called */
-    struct buf out; /* the command being formatted */
+    unsigned busy;   /* callbacks of the owner we are inside of */
+    bool dead;       /* redis_link_free was called */
+    struct resp out; /* of redis_link_command */
 };
 
 struct command {
@@ -97,7 +97,7 @@ static void link_destroy(struct redis_link *l)
     explicit_bzero(&l->addr, sizeof(l->addr));
     free(l->name);
     free(l->key);
-    buf_free(&l->out);
+    resp_free(&l->out);
     free(l);
 }
 
@@ -247,24 +247,36 @@ static void on_reply(redisAsyncContext *ac, void *reply, void *arg)
     free(c);
 }
 
-static enum sq_err command_send(struct redis_link *l, redis_reply_cb cb, void *arg, int argc,
-                                const char **argv, const size_t *lens)
+static enum sq_err command_send(struct redis_link *l, redis_reply_cb cb, void *arg,
+                                struct resp *command)
 {
-    struct command *c = mem_zalloc(sizeof(*c));
+    struct command *c;
+    size_t len = 0;
+    const char *text = resp_end(command, &len);
 
+    if (text == NULL)
+        return SQ_ERR_STATE;
+    c = mem_zalloc(sizeof(*c));
     c->link = l;
     c->cb = cb;
     c->arg = arg;
     c->sent_us = loop_now_us(l->loop);
-    if (!resp_format(&l->out, argc, argv, lens) ||
-        redisAsyncFormattedCommand(l->ac, on_reply, c, l->out.data, l->out.len) != REDIS_OK) {
+    if (redisAsyncFormattedCommand(l->ac, on_reply, c, text, len) != REDIS_OK) {
         free(c);
         return SQ_ERR_STATE;
     }
-    if (l->out.cap > RESP_KEEP)
-        buf_free(&l->out);
     list_add_tail(&l->pending, &c->node);
     return SQ_OK;
+}
+
+enum sq_err redis_link_send(struct redis_link *l, redis_reply_cb cb, void *arg,
+                            struct resp *command)
+{
+    enum sq_err err = l->state == LINK_UP ? command_send(l, cb, arg, command) : SQ_ERR_STATE;
+
+    if (err == SQ_OK)
+        command_watch(l);
+    return err;
 }
 
 enum sq_err redis_link_command(struct redis_link *l, redis_reply_cb cb, void *arg, int argc,
@@ -272,11 +284,11 @@ enum sq_err redis_link_command(struct redis_link *l, redis_reply_cb cb, void *ar
 {
     enum sq_err err;
 
-    if (l->state != LINK_UP || argc <= 0)
-        return SQ_ERR_STATE;
-    err = command_send(l, cb, arg, argc, argv, lens);
-    if (err == SQ_OK)
-        command_watch(l);
+    resp_begin(&l->out);
+    for (int i = 0; i < argc; i++)
+        resp_add(&l->out, argv[i], lens[i]);
+    err = redis_link_send(l, cb, arg, &l->out);
+    resp_trim(&l->out);
     return err;
 }
 
@@ -383,10 +395,14 @@ static void hello_next(struct redis_link *l)
     const char *argv[REDIS_HELLO_ARGS];
     int argc = redis_hello_next(&l->hello, argv);
 
-    if (argc > 0)
-        (void)command_send(l, on_hello, l, argc, argv, NULL);
-    else
+    if (argc <= 0) {
         subscribe_all(l);
+        return;
+    }
+    resp_begin(&l->out);
+    for (int i = 0; i < argc; i++)
+        resp_adds(&l->out, argv[i]);
+    (void)command_send(l, on_hello, l, &l->out);
 }
 
 /* ---- connecting ---- */

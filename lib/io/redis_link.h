@@ -6,6 +6,7 @@
 #include "err.h"
 #include "loop.h"
 #include "redis_addr.h"
+#include "resp.h"
 #include <stddef.h>
 
 struct redisReply;
@@ -42,6 +43,9 @@ bool redis_link_is_up(const struct redis_link *l); /* connected, authenticated, 
  * SQ_ERR_STATE when the link is not up: cb is not called then. Arguments are copied. */
 enum sq_err redis_link_command(struct redis_link *l, redis_reply_cb cb, void *arg, int argc,
                                const char **argv, const size_t *lens) SQ_MUST_CHECK;
+/* The same with a command that is written already. */
+enum sq_err redis_link_send(struct redis_link *l, redis_reply_cb cb, void *arg,
+                            struct resp *command) SQ_MUST_CHECK;
 /* Pub/sub: SUBSCRIBE channel; cb runs for each message with the payload reply array. Restored
  * after a reconnect. A link that subscribes sends no other command. */
 void redis_link_subscribe(struct redis_link *l, const char *channel, redis_reply_cb cb, void *arg);

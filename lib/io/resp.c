@@ -1,34 +1,57 @@
-/* Commands in RESP. */
+/* Commands in RESP: "*<count>", then "$<length>" and the bytes of each argument, with CR LF behind
+ * each. The count is only known at the end: room is left for it in front. */
 #include "resp.h"
 
 #include <string.h>
 
 #define COMMAND_MAX ((size_t)512 << 20)
+#define HEAD_MAX 24
 /* "$", up to 20 digits, and twice CR LF. */
 #define ARGUMENT_FRAME 32
 
-/* Decimal digits of n and CR LF; returns the place after them. */
+/* Writes the decimal digits of n so that they end before `end`; returns where they begin. */
+static char *put_digits(char *end, uint64_t n)
+{
+    do
+        *--end = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    return end;
+}
+
+/* The same and CR LF, from `to` on; returns the place after them. */
 static char *put_length(char *to, size_t n)
 {
-    char digits[24];
-    int i = sizeof(digits);
+    char digits[24], *first;
 
     if (n < 10) { /* most arguments are this short */
         *to++ = (char)('0' + n);
     } else {
-        do
-            digits[--i] = (char)('0' + n % 10);
-        while ((n /= 10) > 0);
-        memcpy(to, digits + i, sizeof(digits) - (size_t)i);
-        to += sizeof(digits) - (size_t)i;
+        first = put_digits(digits + sizeof(digits), n);
+        memcpy(to, first, (size_t)(digits + sizeof(digits) - first));
+        to += digits + sizeof(digits) - first;
     }
     *to++ = '\r';
     *to++ = '\n';
     return to;
 }
 
-static char *put_argument(char *to, const char *p, size_t len)
+void resp_begin(struct resp *r)
 {
+    r->out.max = COMMAND_MAX;
+    buf_clear(&r->out);
+    r->count = 0;
+    if (buf_reserve(&r->out, HEAD_MAX) != NULL)
+        r->out.len = HEAD_MAX;
+}
+
+void resp_add(struct resp *r, const char *p, size_t len)
+{
+    char *to = len < COMMAND_MAX ? buf_reserve(&r->out, len + ARGUMENT_FRAME) : NULL;
+
+    if (to == NULL) {
+        r->out.failed = true;
+        return;
+    }
     *to++ = '$';
     to = put_length(to, len);
     if (len > 0)
@@ -36,26 +59,45 @@ static char *put_argument(char *to, const char *p, size_t len)
     to += len;
     *to++ = '\r';
     *to++ = '\n';
-    return to;
+    r->out.len = (size_t)(to - r->out.data);
+    r->count++;
 }
 
-bool resp_format(struct buf *out, int argc, const char **argv, const size_t *lens)
+void resp_adds(struct resp *r, const char *text)
 {
-    size_t total = ARGUMENT_FRAME;
-    char *to;
+    resp_add(r, text, text != NULL ? strlen(text) : 0);
+}
 
-    for (int i = 0; i < argc; i++)
-        total += (lens != NULL ? lens[i] : strlen(argv[i])) + ARGUMENT_FRAME;
-    out->max = COMMAND_MAX;
-    buf_clear(out);
-    to = buf_reserve(out, total);
-    if (to == NULL)
-        return false;
-    *to++ = '*';
-    to = put_length(to, (size_t)argc);
-    for (int i = 0; i < argc; i++)
-        to = put_argument(to, argv[i], lens != NULL ? lens[i] : strlen(argv[i]));
-    *to = '\0';
-    out->len = (size_t)(to - out->data);
-    return true;
+void resp_add_int(struct resp *r, int64_t v)
+{
+    char digits[24], *end = digits + sizeof(digits), *first;
+
+    first = put_digits(end, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+    if (v < 0)
+        *--first = '-';
+    resp_add(r, first, (size_t)(end - first));
+}
+
+const char *resp_end(struct resp *r, size_t *ret_len)
+{
+    char *body = r->out.data + HEAD_MAX, *head;
+
+    if (r->out.failed)
+        return NULL;
+    head = put_digits(body - 2, r->count);
+    *--head = '*';
+    memcpy(body - 2, "\r\n", 2);
+    *ret_len = r->out.len - (size_t)(head - r->out.data);
+    return head;
+}
+
+void resp_trim(struct resp *r)
+{
+    if (r->out.cap > RESP_KEEP)
+        buf_free(&r->out);
+}
+
+void resp_free(struct resp *r)
+{
+    buf_free(&r->out);
 }

@@ -7,9 +7,22 @@
 /* A buffer that has grown this big for one command is given back after use. */
 #define RESP_KEEP ((size_t)4 << 20)
 
-/* Replaces out by the command, in one pass: hiredis' own formatter costs five times as much, and a
- * batch has thousands of arguments. lens NULL: all arguments are C strings; an empty argument may
- * be NULL where its length is given. False if it is over 512 MiB (Redis refuses more) or memory. */
-bool resp_format(struct buf *out, int argc, const char **argv, const size_t *lens);
+/* A command, written argument by argument straight into the form it has on the wire: hiredis' own
+ * formatter costs five times as much, and a batch has thousands of arguments. Zero-initialise. */
+struct resp {
+    struct buf out;
+    size_t count; /* arguments */
+};
+
+void resp_begin(struct resp *r);                          /* empties it; its memory is kept */
+void resp_add(struct resp *r, const char *p, size_t len); /* copies; p may be NULL if len is 0 */
+void resp_adds(struct resp *r, const char *text);         /* NULL = "" */
+void resp_add_int(struct resp *r, int64_t v);             /* in decimal */
+/* The whole command, which stands until it is changed or freed. NULL if it is over 512 MiB (Redis
+ * refuses more), or memory was short. */
+const char *resp_end(struct resp *r, size_t *ret_len);
+/* Gives back what an unusual one took. */
+void resp_trim(struct resp *r);
+void resp_free(struct resp *r);
 
 #endif

@@ -185,14 +185,14 @@ enum sq_err overview_read(struct store *s, const char *const *providers, overvie
     enum sq_err err;
 
     *c = (struct call){providers, cb, arg};
-    args_begin(s, SCRIPT_OVERVIEW);
-    args_int(s, OVERVIEW_SENDERS);
-    args_int(s, OVERVIEW_WORKERS);
-    args_int(s, OVERVIEW_BULKS);
-    args_int(s, OVERVIEW_FAILURES);
+    struct resp *a = args_begin(s, &s->args, SCRIPT_OVERVIEW);
+    resp_add_int(a, OVERVIEW_SENDERS);
+    resp_add_int(a, OVERVIEW_WORKERS);
+    resp_add_int(a, OVERVIEW_BULKS);
+    resp_add_int(a, OVERVIEW_FAILURES);
     for (size_t i = 0; providers[i] != NULL; i++)
-        args_str(s, providers[i]);
-    err = args_send(s, SCRIPT_OVERVIEW, deliver, NULL, c);
+        resp_adds(a, providers[i]);
+    err = args_send(s, &s->args, SCRIPT_OVERVIEW, deliver, NULL, c);
     if (err != SQ_OK)
         free(c);
     return err;

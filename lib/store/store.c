@@ -154,9 +154,7 @@ void store_free(struct store *s)
     store_close(s);
     buf_free(&s->prefix);
     buf_free(&s->retire);
-    arena_free(&s->args.numbers);
-    free(s->args.v);
-    free(s->args.len);
+    resp_free(&s->args);
     free(s->ns);
     free(s->worker_name);
     free(s);
@@ -205,53 +203,17 @@ int64_t store_now_ms(const struct store *s)
 
 /* --- building a call --- */
 
-void args_strn(struct store *s, const char *p, size_t len)
+struct resp *args_begin(struct store *s, struct resp *a, enum script script)
 {
-    struct args *a = &s->args;
-
-    if (a->count == a->cap) {
-        a->cap = a->cap * 2 + 256;
-        a->v = mem_realloc(a->v, a->cap * sizeof(*a->v));
-        a->len = mem_realloc(a->len, a->cap * sizeof(*a->len));
-    }
-    a->v[a->count] = p;
-    a->len[a->count++] = len;
-}
-
-void args_str(struct store *s, const char *text)
-{
-    if (text == NULL)
-        text = "";
-    args_strn(s, text, strlen(text));
-}
-
-void args_int(struct store *s, int64_t v)
-{
-    char digits[24], *text;
-    uint64_t left = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-    size_t i = sizeof(digits);
-
-    do
-        digits[--i] = (char)('0' + left % 10);
-    while ((left /= 10) > 0);
-    if (v < 0)
-        digits[--i] = '-';
-    text = arena_alloc(&s->args.numbers, sizeof(digits) - i);
-    memcpy(text, digits + i, sizeof(digits) - i);
-    args_strn(s, text, sizeof(digits) - i);
-}
-
-void args_begin(struct store *s, enum script script)
-{
-    s->args.count = 0;
-    arena_clear(&s->args.numbers);
-    args_strn(s, "EVALSHA", 7);
-    args_strn(s, s->sha[script], 40);
-    args_strn(s, "1", 1);
-    args_strn(s, s->prefix.data, s->prefix.len);
-    args_str(s, s->worker_id);
-    args_str(s, s->settings.events);
-    args_int(s, s->settings.events_max);
+    resp_begin(a);
+    resp_add(a, "EVALSHA", 7);
+    resp_add(a, s->sha[script], 40);
+    resp_add(a, "1", 1);
+    resp_add(a, s->prefix.data, s->prefix.len);
+    resp_adds(a, s->worker_id);
+    resp_adds(a, s->settings.events);
+    resp_add_int(a, s->settings.events_max);
+    return a;
 }
 
 /* --- sorting its answer --- */
@@ -295,8 +257,8 @@ static void on_reply(struct redisReply *reply, void *arg)
     free(call);
 }
 
-enum sq_err args_send(struct store *s, enum script script, store_deliver deliver, void (*cb)(void),
-                      void *arg)
+enum sq_err args_send(struct store *s, struct resp *a, enum script script, store_deliver deliver,
+                      void (*cb)(void), void *arg)
 {
     struct store_call *call;
     enum sq_err err;
@@ -311,7 +273,8 @@ enum sq_err args_send(struct store *s, enum script script, store_deliver deliver
                                 .arg = arg,
                                 .sent_us = clock_mono_us()};
     CRASH_POINT(scripts[script].name, ".before");
-    err = redis_link_command(s->link, on_reply, call, (int)s->args.count, s->args.v, s->args.len);
+    err = redis_link_send(s->link, on_reply, call, a);
+    resp_trim(&s->args);
     if (err != SQ_OK)
         free(call);
     return err;

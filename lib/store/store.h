@@ -155,8 +155,7 @@ enum sq_err store_take(struct store *s, uint64_t tag, unsigned n, size_t max_byt
 
 struct store_accept {
     unsigned index;  /* place in the taken batch, from 1 */
-    bool large;      /* it had a text */
-    bool keeps_text; /* which its message refers to */
+    bool keeps_text; /* it had a text, which its message refers to */
     bool rejected;
     const char *reply_queue; /* "" = none */
     /* rejected: */
@@ -186,8 +185,13 @@ struct store_accept {
 typedef void (*store_accept_cb)(enum store_status st, unsigned accepted, unsigned duplicates,
                                 unsigned rejected, void *arg);
 
-enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs,
-                         size_t count, store_accept_cb cb, void *arg) SQ_MUST_CHECK;
+/* The call is written job by job, so that none of them has to be kept: begin, add `count` jobs in
+ * the order they were taken (all is copied), send. It stands until it is begun again, so that it
+ * can be sent again as it is. large: one of the jobs had a text. */
+void store_accept_begin(struct store *s, struct resp *call, uint64_t tag, size_t count, bool large);
+void store_accept_add(struct resp *call, const struct store_accept *job);
+enum sq_err store_accept_send(struct store *s, struct resp *call, store_accept_cb cb,
+                              void *arg) SQ_MUST_CHECK;
 
 /* --- the text of a large job --- */
 

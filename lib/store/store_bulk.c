@@ -27,76 +27,78 @@ static void deliver_expand(struct store *s, struct store_call *call, enum store_
 }
 
 /* Positive, and of 19 digits, whatever the number: the script tells sets by the last ones. */
-static void add_mark(struct store *s, uint64_t mark)
+static void add_mark(struct resp *a, uint64_t mark)
 {
-    args_int(s, (int64_t)(mark >> 2 | (uint64_t)1 << 62));
+    resp_add_int(a, (int64_t)(mark >> 2 | (uint64_t)1 << 62));
 }
 
 /* References of one element: their leads as they will stand there. */
-static void add_chunk(struct store *s, const struct store_page *p, size_t first, size_t n)
+static void add_chunk(struct resp *a, const struct store_page *p, size_t first, size_t n)
 {
     struct buf leads = {0};
 
     for (size_t i = first; i < first + n; i++)
         buf_add(&leads, p->leads[i], strlen(p->leads[i]) + 1);
-    args_int(s, (int64_t)n);
-    args_strn(s, arena_strndup(&s->args.numbers, buf_str(&leads), leads.len), leads.len);
+    resp_add_int(a, (int64_t)n);
+    resp_add(a, buf_str(&leads), leads.len);
     for (size_t i = first; i < first + n; i++)
-        add_mark(s, p->marks[i]);
+        add_mark(a, p->marks[i]);
     buf_free(&leads);
 }
 
-static void add_page(struct store *s, unsigned chunk, const struct store_page *p)
+static void add_page(struct resp *a, unsigned chunk, const struct store_page *p)
 {
-    args_str(s, p->bulk);
-    args_str(s, p->cursor);
-    args_str(s, p->next);
-    args_int(s, p->size);
-    args_int(s, p->looked_at);
-    args_str(s, p->why);
-    args_int(s, (int64_t)p->count);
+    resp_adds(a, p->bulk);
+    resp_adds(a, p->cursor);
+    resp_adds(a, p->next);
+    resp_add_int(a, p->size);
+    resp_add_int(a, p->looked_at);
+    resp_adds(a, p->why);
+    resp_add_int(a, (int64_t)p->count);
     for (size_t i = 0; i < p->count; i += chunk)
-        add_chunk(s, p, i, p->count - i < chunk ? p->count - i : chunk);
+        add_chunk(a, p, i, p->count - i < chunk ? p->count - i : chunk);
 }
 
 enum sq_err store_expand(struct store *s, unsigned ready, unsigned chunk,
                          const struct store_page *page, store_expand_cb cb, void *arg)
 {
-    args_begin(s, SCRIPT_EXPAND);
-    args_int(s, ready);
-    args_int(s, chunk);
-    args_int(s, s->settings.retention_ms);
-    args_int(s, s->settings.reply_ms);
+    struct resp *a = args_begin(s, &s->args, SCRIPT_EXPAND);
+    resp_add_int(a, ready);
+    resp_add_int(a, chunk);
+    resp_add_int(a, s->settings.retention_ms);
+    resp_add_int(a, s->settings.reply_ms);
     if (page != NULL)
-        add_page(s, chunk, page);
+        add_page(a, chunk, page);
     else
-        args_str(s, "");
-    return args_send(s, SCRIPT_EXPAND, deliver_expand, CB(cb), arg);
+        resp_adds(a, "");
+    return args_send(s, &s->args, SCRIPT_EXPAND, deliver_expand, CB(cb), arg);
 }
 
 /* --- finish --- */
 
-static void add_ref(struct store *s, const struct store_finish *f)
+static void add_ref(struct resp *a, const struct store_finish *f)
 {
     const char *code = f->field_count > 0 ? f->fields[0].value : "";
-    const char kind[2] = {(char)f->kind, '\0'};
+    const char kind = (char)f->kind;
+    char result[300]; /* a provider's id has 255 at most */
 
-    args_strn(s, arena_strdup(&s->args.numbers, kind), 1);
-    args_int(s, f->place);
-    args_str(s, f->lead);
+    resp_add(a, &kind, 1);
+    resp_add_int(a, f->place);
+    resp_adds(a, f->lead);
     if (f->kind == FINISH_SENT || f->kind == FINISH_FAILED) {
-        args_int(s, f->shard);
-        args_str(s, arena_printf(&s->args.numbers, "%u %s", f->attempts, code));
+        resp_add_int(a, f->shard);
+        snprintf(result, sizeof(result), "%u %s", f->attempts, code);
+        resp_adds(a, result);
     }
     if (f->kind == FINISH_SENT)
         return;
-    args_flags(s, f);
+    args_flags(a, f);
     if (f->kind == FINISH_FAILED) {
-        args_str(s, code);
+        resp_adds(a, code);
         return;
     }
-    args_int(s, f->delay_ms);
-    args_str(s, f->field_count > 1 ? f->fields[1].value : "");
+    resp_add_int(a, f->delay_ms);
+    resp_adds(a, f->field_count > 1 ? f->fields[1].value : "");
 }
 
 static bool is_same(const struct store_finish *a, const struct store_finish *b)
@@ -113,34 +115,34 @@ static bool is_grouped(const struct store_finish *items, size_t i)
     return false;
 }
 
-static void add_group(struct store *s, const struct store_finish *items, size_t first, size_t count)
+static void add_group(struct resp *a, const struct store_finish *items, size_t first, size_t count)
 {
     const struct store_finish *f = &items[first];
     size_t n = 0;
 
     for (size_t i = first; i < count; i++)
         n += is_same(f, &items[i]);
-    args_str(s, f->bulk);
-    args_int(s, f->fence);
-    args_str(s, f->sender);
-    args_str(s, f->provider);
-    args_str(s, f->channel);
-    args_int(s, (int64_t)n);
+    resp_adds(a, f->bulk);
+    resp_add_int(a, f->fence);
+    resp_adds(a, f->sender);
+    resp_adds(a, f->provider);
+    resp_adds(a, f->channel);
+    resp_add_int(a, (int64_t)n);
     for (size_t i = first; i < count; i++)
         if (is_same(f, &items[i]))
-            add_ref(s, &items[i]);
+            add_ref(a, &items[i]);
 }
 
-void args_refs(struct store *s, const struct store_finish *items, size_t count)
+void args_refs(struct resp *a, const struct store_finish *items, size_t count)
 {
     int64_t groups = 0;
 
     for (size_t i = 0; i < count; i++)
         groups += items[i].bulk != NULL && !is_grouped(items, i);
-    args_int(s, groups);
+    resp_add_int(a, groups);
     for (size_t i = 0; groups > 0 && i < count; i++)
         if (items[i].bulk != NULL && !is_grouped(items, i))
-            add_group(s, items, i, count);
+            add_group(a, items, i, count);
 }
 
 /* --- plain reads --- */
@@ -256,16 +258,16 @@ enum sq_err store_charge(struct store *s, const char *sender, const struct store
                          const struct store_cost *costs, size_t count, store_charge_cb cb,
                          void *arg)
 {
-    args_begin(s, SCRIPT_CHARGE);
-    args_str(s, sender);
-    args_int(s, req->horizon_us);
-    args_zones(s, req);
+    struct resp *a = args_begin(s, &s->args, SCRIPT_CHARGE);
+    resp_adds(a, sender);
+    resp_add_int(a, req->horizon_us);
+    args_zones(a, req);
     for (size_t i = 0; i < count; i++) {
-        args_int(s, costs[i].slot_us);
-        args_int(s, costs[i].units);
-        args_str(s, costs[i].recipients);
+        resp_add_int(a, costs[i].slot_us);
+        resp_add_int(a, costs[i].units);
+        resp_adds(a, costs[i].recipients);
     }
-    return args_send(s, SCRIPT_CHARGE, deliver_charge, CB(cb), arg);
+    return args_send(s, &s->args, SCRIPT_CHARGE, deliver_charge, CB(cb), arg);
 }
 
 /* --- suppressions --- */

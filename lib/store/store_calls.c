@@ -2,6 +2,7 @@
 #include "store_impl.h"
 
 #include "keys.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,72 +20,64 @@ static void deliver_accept(struct store *s, struct store_call *call, enum store_
        (unsigned)reply_int(reply_at(r, 3), 0), call->arg);
 }
 
-static void add_fields(struct store *s, const struct store_field *fields, size_t count)
+static void add_fields(struct resp *a, const struct store_field *fields, size_t count)
 {
-    args_int(s, (int64_t)count);
+    resp_add_int(a, (int64_t)count);
     for (size_t i = 0; i < count; i++) {
-        args_str(s, fields[i].name);
-        args_str(s, fields[i].value);
+        resp_adds(a, fields[i].name);
+        resp_adds(a, fields[i].value);
     }
 }
 
-static void add_accept(struct store *s, const struct store_accept *j)
+/* By explicit_id and keeps_text. */
+static const char *const origins[2][2] = {{"0", "0k"}, {"1", "1k"}};
+
+void store_accept_add(struct resp *a, const struct store_accept *j)
 {
-    args_strn(s, j->rejected ? "r" : j->is_bulk ? "b" : "m", 1);
-    args_int(s, j->index);
+    resp_add(a, j->rejected ? "r" : j->is_bulk ? "b" : "m", 1);
+    resp_add_int(a, j->index);
     if (j->rejected) {
-        args_str(s, j->error_code);
-        args_str(s, j->error_message);
-        args_str(s, j->field);
-        args_str(s, j->reply_queue);
-        args_strn(s, j->answer, j->answer_len);
+        resp_adds(a, j->error_code);
+        resp_adds(a, j->error_message);
+        resp_adds(a, j->field);
+        resp_adds(a, j->reply_queue);
+        resp_add(a, j->answer, j->answer_len);
         return;
     }
-    args_str(s, j->id);
-    args_str(s, j->idempotency_key);
-    args_str(s, j->body_hash);
-    args_str(s, j->explicit_id ? "1" : "0");
-    args_str(s, j->sender);
-    args_str(s,
-             j->queue != NULL ? j->queue : key_queue(j->priority, j->marketing, j->fail_on_limit));
-    args_int(s, j->due_ms);
-    args_str(s, j->reply_queue);
-    args_strn(s, j->conflict_answer, j->conflict_len);
-    args_strn(s, j->packed, j->packed_len);
-    add_fields(s, j->fields, j->field_count);
+    resp_adds(a, j->id);
+    resp_adds(a, j->idempotency_key);
+    resp_adds(a, j->body_hash);
+    resp_adds(a, origins[j->explicit_id][j->keeps_text]);
+    resp_adds(a, j->sender);
+    resp_adds(a,
+              j->queue != NULL ? j->queue : key_queue(j->priority, j->marketing, j->fail_on_limit));
+    resp_add_int(a, j->due_ms);
+    resp_adds(a, j->reply_queue);
+    resp_add(a, j->conflict_answer, j->conflict_len);
+    resp_add(a, j->packed, j->packed_len);
+    add_fields(a, j->fields, j->field_count);
     if (j->is_bulk) {
-        args_str(s, j->selection);
-        args_str(s, j->cursor);
-        args_int(s, (int64_t)j->id_page_count);
+        resp_adds(a, j->selection);
+        resp_adds(a, j->cursor);
+        resp_add_int(a, (int64_t)j->id_page_count);
         for (size_t i = 0; i < j->id_page_count; i++)
-            args_strn(s, buf_str(&j->id_pages[i]), j->id_pages[i].len);
+            resp_add(a, buf_str(&j->id_pages[i]), j->id_pages[i].len);
     }
 }
 
-/* Where the text of a large job goes. */
-static void add_keeper(struct store *s, const struct store_accept *jobs, size_t count)
+void store_accept_begin(struct store *s, struct resp *call, uint64_t tag, size_t count, bool large)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (jobs[i].large) {
-            args_int(s, jobs[i].keeps_text ? jobs[i].index : 0);
-            return;
-        }
-    }
-    args_str(s, "");
+    args_begin(s, call, SCRIPT_ACCEPT);
+    resp_add_int(call, (int64_t)tag);
+    resp_add_int(call, s->settings.idempotency_ms);
+    resp_add_int(call, s->settings.reply_ms);
+    resp_add_int(call, (int64_t)count);
+    resp_adds(call, large ? "1" : "");
 }
 
-enum sq_err store_accept(struct store *s, uint64_t tag, const struct store_accept *jobs,
-                         size_t count, store_accept_cb cb, void *arg)
+enum sq_err store_accept_send(struct store *s, struct resp *call, store_accept_cb cb, void *arg)
 {
-    args_begin(s, SCRIPT_ACCEPT);
-    args_int(s, (int64_t)tag);
-    args_int(s, s->settings.idempotency_ms);
-    args_int(s, s->settings.reply_ms);
-    args_int(s, (int64_t)count);
-    add_keeper(s, jobs, count);
-    for (size_t i = 0; i < count; i++)
-        add_accept(s, &jobs[i]);
-    return args_send(s, SCRIPT_ACCEPT, deliver_accept, CB(cb), arg);
+    return args_send(s, call, SCRIPT_ACCEPT, deliver_accept, CB(cb), arg);
 }
 
 /* --- claim --- */
@@ -172,27 +165,27 @@ static void deliver_claim(struct store *s, struct store_call *call, enum store_s
     free(items);
 }
 
-void args_zones(struct store *s, const struct store_claim *req)
+void args_zones(struct resp *a, const struct store_claim *req)
 {
-    args_int(s, (int64_t)req->zone_count);
+    resp_add_int(a, (int64_t)req->zone_count);
     for (size_t i = 0; i < req->zone_count; i++) {
-        args_str(s, req->zones[i].name);
+        resp_adds(a, req->zones[i].name);
         for (int k = 0; k < 4; k++)
-            args_int(s, req->zones[i].bounds[k]);
+            resp_add_int(a, req->zones[i].bounds[k]);
     }
 }
 
 enum sq_err store_claim(struct store *s, const struct store_claim *req, store_claim_cb cb,
                         void *arg)
 {
-    args_begin(s, SCRIPT_CLAIM);
-    args_int(s, req->want);
-    args_int(s, req->prefetch);
-    args_int(s, req->quantum);
-    args_int(s, req->horizon_us);
-    args_str(s, req->channels);
-    args_zones(s, req);
-    return args_send(s, SCRIPT_CLAIM, deliver_claim, CB(cb), arg);
+    struct resp *a = args_begin(s, &s->args, SCRIPT_CLAIM);
+    resp_add_int(a, req->want);
+    resp_add_int(a, req->prefetch);
+    resp_add_int(a, req->quantum);
+    resp_add_int(a, req->horizon_us);
+    resp_adds(a, req->channels);
+    args_zones(a, req);
+    return args_send(s, &s->args, SCRIPT_CLAIM, deliver_claim, CB(cb), arg);
 }
 
 /* --- start --- */
@@ -209,11 +202,11 @@ static void deliver_start(struct store *s, struct store_call *call, enum store_s
 enum sq_err store_start(struct store *s, const char *id, int64_t fence, store_start_cb cb,
                         void *arg)
 {
-    args_begin(s, SCRIPT_START);
-    args_int(s, 1);
-    args_str(s, id);
-    args_int(s, fence);
-    return args_send(s, SCRIPT_START, deliver_start, CB(cb), arg);
+    struct resp *a = args_begin(s, &s->args, SCRIPT_START);
+    resp_add_int(a, 1);
+    resp_adds(a, id);
+    resp_add_int(a, fence);
+    return args_send(s, &s->args, SCRIPT_START, deliver_start, CB(cb), arg);
 }
 
 /* --- finish --- */
@@ -241,37 +234,41 @@ static const char *const kind_text[] = {
 /* By refund and health. */
 static const char *const finish_flags[2][3] = {{"-", "", "+"}, {"1-", "1", "1+"}};
 
-void args_flags(struct store *s, const struct store_finish *f)
+void args_flags(struct resp *a, const struct store_finish *f)
 {
     const char *flags = finish_flags[f->refund][f->health + 1];
+    char charged[32];
 
-    if (f->refund && f->units != 0)
-        flags = arena_printf(&s->args.numbers, "%su%d", flags, f->units > 0 ? f->units : 0);
-    args_str(s, flags);
+    if (!f->refund || f->units == 0) {
+        resp_adds(a, flags);
+        return;
+    }
+    snprintf(charged, sizeof(charged), "%su%d", flags, f->units > 0 ? f->units : 0);
+    resp_adds(a, charged);
 }
 
-static void add_finish(struct store *s, const struct store_finish *f)
+static void add_finish(struct resp *a, const struct store_finish *f)
 {
-    args_strn(s, kind_text[f->kind], 1);
-    args_str(s, f->id);
-    args_int(s, f->fence);
-    args_str(s, f->sender);
-    args_int(s, f->delay_ms);
-    args_flags(s, f);
-    args_strn(s, f->answer != NULL ? f->answer : "", f->answer_len);
-    args_str(s, f->reply_queue);
-    args_str(s, f->provider);
-    args_str(s, f->channel);
-    args_str(s, f->contact);
-    args_str(s, f->deal);
-    add_fields(s, f->fields, f->field_count);
+    resp_add(a, kind_text[f->kind], 1);
+    resp_adds(a, f->id);
+    resp_add_int(a, f->fence);
+    resp_adds(a, f->sender);
+    resp_add_int(a, f->delay_ms);
+    args_flags(a, f);
+    resp_add(a, f->answer != NULL ? f->answer : "", f->answer_len);
+    resp_adds(a, f->reply_queue);
+    resp_adds(a, f->provider);
+    resp_adds(a, f->channel);
+    resp_adds(a, f->contact);
+    resp_adds(a, f->deal);
+    add_fields(a, f->fields, f->field_count);
     if (f->kind != FINISH_FALLBACK)
         return;
-    args_str(s, f->next.sender);
-    args_str(s, f->next.provider);
-    args_int(s, f->next.units);
-    args_strn(s, f->next.broken ? "1" : "0", 1);
-    args_strn(s, f->next.packed, f->next.packed_len);
+    resp_adds(a, f->next.sender);
+    resp_adds(a, f->next.provider);
+    resp_add_int(a, f->next.units);
+    resp_add(a, f->next.broken ? "1" : "0", 1);
+    resp_add(a, f->next.packed, f->next.packed_len);
 }
 
 enum sq_err store_finish(struct store *s, const struct store_finish *items, size_t count,
@@ -280,18 +277,18 @@ enum sq_err store_finish(struct store *s, const struct store_finish *items, size
     const struct store_settings *set = &s->settings;
     size_t singles = 0;
 
-    args_begin(s, SCRIPT_FINISH);
-    args_int(s, set->retention_ms);
-    args_int(s, set->reply_ms);
-    args_int(s, set->stats_ms);
-    args_int(s, set->timeline_max);
-    args_strn(s, set->keep_content ? "1" : "0", 1);
+    struct resp *a = args_begin(s, &s->args, SCRIPT_FINISH);
+    resp_add_int(a, set->retention_ms);
+    resp_add_int(a, set->reply_ms);
+    resp_add_int(a, set->stats_ms);
+    resp_add_int(a, set->timeline_max);
+    resp_add(a, set->keep_content ? "1" : "0", 1);
     for (size_t i = 0; i < count; i++)
         singles += items[i].bulk == NULL;
-    args_int(s, (int64_t)singles);
+    resp_add_int(a, (int64_t)singles);
     for (size_t i = 0; i < count; i++)
         if (items[i].bulk == NULL)
-            add_finish(s, &items[i]);
-    args_refs(s, items, count);
-    return args_send(s, SCRIPT_FINISH, deliver_finish, CB(cb), arg);
+            add_finish(a, &items[i]);
+    args_refs(a, items, count);
+    return args_send(s, &s->args, SCRIPT_FINISH, deliver_finish, CB(cb), arg);
 }

@@ -5,6 +5,7 @@
 #include "buf.h"
 #include "clock_offset.h"
 #include "redis_reply.h"
+#include "resp.h"
 #include "store.h"
 
 enum script {
@@ -22,15 +23,6 @@ enum script {
     SCRIPT_COUNT
 };
 
-/* Arguments of the call being built. Texts are borrowed, numbers live in the arena; all of it is
- * copied by redis_link_command, so it is reused for the next call. */
-struct args {
-    const char **v;
-    size_t *len;
-    size_t count, cap;
-    struct arena numbers;
-};
-
 struct store {
     struct store_opts opts;
     char *ns, *worker_name;
@@ -40,7 +32,7 @@ struct store {
     struct store_settings settings;
     struct redis_link *link, *bell;
     struct buf prefix;
-    struct args args;
+    struct resp args; /* the call being written */
     char sha[SCRIPT_COUNT][41];
     char error[256];
     bool scripts_refused;      /* since the last NOSCRIPT; `error` says why */
@@ -62,19 +54,16 @@ struct store_call {
 };
 
 /* Begins a call: EVALSHA <sha> 1 <prefix> and the arguments common to all scripts. */
-void args_begin(struct store *s, enum script script);
-void args_str(struct store *s, const char *text); /* NULL = "" */
-void args_strn(struct store *s, const char *p, size_t len);
-void args_int(struct store *s, int64_t v);
+struct resp *args_begin(struct store *s, struct resp *a, enum script script); /* returns a */
 /* Sends what was built. */
-enum sq_err args_send(struct store *s, enum script script, store_deliver deliver, void (*cb)(void),
-                      void *arg) SQ_MUST_CHECK;
+enum sq_err args_send(struct store *s, struct resp *a, enum script script, store_deliver deliver,
+                      void (*cb)(void), void *arg) SQ_MUST_CHECK;
 
 /* Whether the request left, and what that says of the provider. */
-void args_zones(struct store *s, const struct store_claim *req);
-void args_flags(struct store *s, const struct store_finish *f);
+void args_zones(struct resp *a, const struct store_claim *req);
+void args_flags(struct resp *a, const struct store_finish *f);
 /* The recipients of bulks among what is to be finished, in groups (store_bulk.c). */
-void args_refs(struct store *s, const struct store_finish *items, size_t count);
+void args_refs(struct resp *a, const struct store_finish *items, size_t count);
 
 /* Notes Redis' time from the answer to a call. */
 void store_see_clock(struct store *s, const struct store_call *call, int64_t redis_us);

@@ -171,11 +171,11 @@ static void deliver_take(struct store *s, struct store_call *call, enum store_st
 enum sq_err store_take(struct store *s, uint64_t tag, unsigned n, size_t max_bytes, size_t max_job,
                        store_take_cb cb, void *arg)
 {
-    args_begin(s, SCRIPT_TAKE);
-    args_int(s, (int64_t)tag);
-    args_int(s, n);
-    args_int(s, (int64_t)max_bytes);
-    args_int(s, (int64_t)max_job);
-    args_int(s, (int64_t)STORE_LARGE);
-    return args_send(s, SCRIPT_TAKE, deliver_take, CB(cb), arg);
+    struct resp *a = args_begin(s, &s->args, SCRIPT_TAKE);
+    resp_add_int(a, (int64_t)tag);
+    resp_add_int(a, n);
+    resp_add_int(a, (int64_t)max_bytes);
+    resp_add_int(a, (int64_t)max_job);
+    resp_add_int(a, (int64_t)STORE_LARGE);
+    return args_send(s, &s->args, SCRIPT_TAKE, deliver_take, CB(cb), arg);
 }

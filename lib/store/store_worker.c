@@ -52,25 +52,25 @@ static enum sq_err send_recover(struct store *s, bool fresh, const struct store_
                                 size_t count, const struct store_lease *keep, size_t keep_count,
                                 store_recover_cb cb, void *arg)
 {
-    args_begin(s, SCRIPT_RECOVER);
-    args_int(s, s->settings.lease_ms);
-    args_str(s, s->worker_name);
-    args_str(s, fresh ? "new" : "beat");
-    args_str(s, fresh ? buf_str(&s->retire) : "");
-    args_int(s, (int64_t)keep_count);
+    struct resp *a = args_begin(s, &s->args, SCRIPT_RECOVER);
+    resp_add_int(a, s->settings.lease_ms);
+    resp_adds(a, s->worker_name);
+    resp_adds(a, fresh ? "new" : "beat");
+    resp_adds(a, fresh ? buf_str(&s->retire) : "");
+    resp_add_int(a, (int64_t)keep_count);
     for (size_t i = 0; i < keep_count; i++) {
-        args_str(s, keep[i].id);
-        args_int(s, keep[i].fence);
+        resp_adds(a, keep[i].id);
+        resp_add_int(a, keep[i].fence);
     }
-    args_int(s, (int64_t)count);
+    resp_add_int(a, (int64_t)count);
     for (size_t i = 0; i < count; i++) {
-        args_str(s, fields[i].name);
-        args_str(s, fields[i].value);
+        resp_adds(a, fields[i].name);
+        resp_adds(a, fields[i].value);
     }
-    args_int(s, s->settings.rejected_ms);
-    args_int(s, s->settings.retention_ms);
-    args_int(s, s->settings.max_deaths);
-    return args_send(s, SCRIPT_RECOVER, deliver_recover, CB(cb), arg);
+    resp_add_int(a, s->settings.rejected_ms);
+    resp_add_int(a, s->settings.retention_ms);
+    resp_add_int(a, s->settings.max_deaths);
+    return args_send(s, &s->args, SCRIPT_RECOVER, deliver_recover, CB(cb), arg);
 }
 
 enum sq_err store_register(struct store *s, const struct store_field *fields, size_t count,
@@ -105,9 +105,9 @@ static void deliver_left(struct store *s, struct store_call *call, enum store_st
 
 void store_unregister(struct store *s)
 {
-    args_begin(s, SCRIPT_LEAVE);
-    args_str(s, s->worker_name);
-    if (args_send(s, SCRIPT_LEAVE, deliver_left, NULL, NULL) != SQ_OK)
+    struct resp *a = args_begin(s, &s->args, SCRIPT_LEAVE);
+    resp_adds(a, s->worker_name);
+    if (args_send(s, &s->args, SCRIPT_LEAVE, deliver_left, NULL, NULL) != SQ_OK)
         s->error[0] = '\0'; /* the link is down: the lease will run out by itself */
 }
 
@@ -126,29 +126,29 @@ enum sq_err store_configure(struct store *s, const struct store_bucket *buckets,
                             size_t bucket_count, const struct store_sender *senders,
                             size_t sender_count, store_simple_cb cb, void *arg)
 {
-    args_begin(s, SCRIPT_CONFIGURE);
-    args_int(s, (int64_t)bucket_count);
+    struct resp *a = args_begin(s, &s->args, SCRIPT_CONFIGURE);
+    resp_add_int(a, (int64_t)bucket_count);
     for (size_t i = 0; i < bucket_count; i++) {
-        args_str(s, buckets[i].name);
-        args_int(s, buckets[i].interval_us);
-        args_int(s, buckets[i].tolerance_us);
-        args_int(s, buckets[i].day_cap);
-        args_str(s, buckets[i].zone);
-        args_int(s, buckets[i].concurrency);
-        args_int(s, buckets[i].rate_units + 2 * buckets[i].day_units);
-        args_str(s, buckets[i].trip);
-        args_int(s, buckets[i].count);
+        resp_adds(a, buckets[i].name);
+        resp_add_int(a, buckets[i].interval_us);
+        resp_add_int(a, buckets[i].tolerance_us);
+        resp_add_int(a, buckets[i].day_cap);
+        resp_adds(a, buckets[i].zone);
+        resp_add_int(a, buckets[i].concurrency);
+        resp_add_int(a, buckets[i].rate_units + 2 * buckets[i].day_units);
+        resp_adds(a, buckets[i].trip);
+        resp_add_int(a, buckets[i].count);
     }
-    args_int(s, (int64_t)sender_count);
+    resp_add_int(a, (int64_t)sender_count);
     for (size_t i = 0; i < sender_count; i++) {
-        args_str(s, senders[i].id);
-        args_str(s, senders[i].fingerprint);
-        args_str(s, senders[i].buckets);
-        args_str(s, senders[i].ignore_suppressed ? "1" : "0");
-        args_str(s, senders[i].by);
-        args_str(s, senders[i].pair);
+        resp_adds(a, senders[i].id);
+        resp_adds(a, senders[i].fingerprint);
+        resp_adds(a, senders[i].buckets);
+        resp_adds(a, senders[i].ignore_suppressed ? "1" : "0");
+        resp_adds(a, senders[i].by);
+        resp_adds(a, senders[i].pair);
     }
-    return args_send(s, SCRIPT_CONFIGURE, deliver_simple, CB(cb), arg);
+    return args_send(s, &s->args, SCRIPT_CONFIGURE, deliver_simple, CB(cb), arg);
 }
 
 /* --- boot check --- */

@@ -1,12 +1,13 @@
 -- accept: replaces the taken batch by messages, duplicates and rejected jobs, all at once.
--- ARGV: 4 tag, 5 idempotency ms, 6 reply ms, 7 jobs, 8 '' or, where one of them was large, the index
--- of the job that keeps its text, '0' for none; then per job either
+-- ARGV: 4 tag, 5 idempotency ms, 6 reply ms, 7 jobs, 8 '1' where one of them was large; then per job
+-- either
 --   'r' index error_code error_message field reply_queue answer
 --   'm' index id idempotency_key body_hash explicit sender priority due_ms reply_queue
 --       conflict_answer packed field_count field value ...
 --   'b' the same for a bulk, whose content is packed; then its selection, the first cursor, and
 --       the count of pages of lead ids, and these
--- index: the job's place in the claimed batch, from 1. due_ms 0 = now.
+-- index: the job's place in the claimed batch, from 1. explicit: '1' = the job named its id, else '0';
+-- and a k behind it where it keeps the large job's text. due_ms 0 = now.
 -- Returns {'ok', accepted, duplicates, rejected} or {'gone'}: the batch is no longer this
 -- worker's (recovered, or this call already ran), nothing was written.
 local claimed = P .. 'claimed:' .. W
@@ -15,7 +16,7 @@ if not tag or string.match(tag, '^[^:]*') ~= ARGV[4] then
   return { 'gone' }
 end
 local text, keeper = P .. 'reading:' .. W, nil
-if tonumber(ARGV[8] ~= '' and ARGV[8] or '0') > 0 and call('EXISTS', text) == 0 then
+if ARGV[8] ~= '' and call('EXISTS', text) == 0 then
   return { 'gone' }
 end
 check_types()
@@ -151,7 +152,8 @@ for _ = 1, tonumber(ARGV[7]) do
     local id, key, hash, explicit = ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
     local sender, priority, due = ARGV[i + 6], ARGV[i + 7], tonumber(ARGV[i + 8])
     local queue, conflict, packed = ARGV[i + 9], ARGV[i + 10], ARGV[i + 11]
-    local fields = tonumber(ARGV[i + 12]) * 2
+    local fields, keeps = tonumber(ARGV[i + 12]) * 2, #explicit > 1
+    explicit = keeps and string.sub(explicit, 1, 1) or explicit
     local first, same = earlier(ARGV[i] == 'b' and 'bulk:' or 'message:', id, key, hash,
       explicit)
     if first and same and repeated(first, queue) then
@@ -171,7 +173,7 @@ for _ = 1, tonumber(ARGV[7]) do
         add_message(id, hash, explicit, sender, priority, due, packed, i + 13, fields)
       end
       accepted = accepted + 1
-      keeper = index == ARGV[8] and id or keeper
+      keeper = keeps and id or keeper
     end
     i = i + 13 + fields
     if ARGV[i - 13 - fields] == 'b' then

@@ -131,7 +131,11 @@ static inline void open_link(struct fixture *f)
 
 static inline enum sq_err try_send(struct fixture *f, int argc, const char **argv)
 {
-    return redis_link_command(f->link, on_reply, f, argc, argv, NULL);
+    size_t lens[8];
+
+    for (int i = 0; i < argc; i++)
+        lens[i] = strlen(argv[i]);
+    return redis_link_command(f->link, on_reply, f, argc, argv, lens);
 }
 
 #define SEND(f, ...)                                                                               \

@@ -8,48 +8,90 @@
 
 #include <cmocka.h>
 
-static void test_c_strings(void **state)
+static void assert_command(struct resp *r, const char *expected, size_t expected_len)
 {
-    const char *argv[] = {"SET", "key", ""};
-    struct buf out = {0};
+    size_t len = 0;
+    const char *text = resp_end(r, &len);
 
-    (void)state;
-    assert_true(resp_format(&out, 3, argv, NULL));
-    assert_string_equal(buf_str(&out), "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$0\r\n\r\n");
-    buf_free(&out);
+    assert_non_null(text);
+    assert_int_equal(len, expected_len);
+    assert_memory_equal(text, expected, len);
 }
 
-static void test_bytes_with_lengths(void **state)
+#define ASSERT_COMMAND(r, text) assert_command(r, text, sizeof(text) - 1)
+
+static void test_texts_and_numbers(void **state)
 {
-    static const char expected[] = "*2\r\n$12\r\na\0b\r\nccccccc\r\n$0\r\n\r\n";
-    const char *argv[] = {"a\0b\r\nccccccc", NULL};
-    const size_t lens[] = {12, 0};
-    struct buf out = {0};
+    struct resp r = {.count = 0};
 
     (void)state;
-    buf_adds(&out, "what was there before");
-    assert_true(resp_format(&out, 2, argv, lens));
-    assert_int_equal(out.len, sizeof(expected) - 1);
-    assert_memory_equal(out.data, expected, out.len);
-    buf_free(&out);
+    resp_begin(&r);
+    resp_adds(&r, "SET");
+    resp_adds(&r, NULL);
+    resp_add_int(&r, 0);
+    resp_add_int(&r, -1234567890123);
+    resp_add_int(&r, INT64_MIN);
+    ASSERT_COMMAND(&r, "*5\r\n$3\r\nSET\r\n$0\r\n\r\n$1\r\n0\r\n$14\r\n-1234567890123\r\n"
+                       "$20\r\n-9223372036854775808\r\n");
+    ASSERT_COMMAND(&r, "*5\r\n$3\r\nSET\r\n$0\r\n\r\n$1\r\n0\r\n$14\r\n-1234567890123\r\n"
+                       "$20\r\n-9223372036854775808\r\n"); /* again: it stands */
+    resp_free(&r);
+}
+
+static void test_bytes(void **state)
+{
+    struct resp r = {.count = 0};
+
+    (void)state;
+    resp_begin(&r);
+    resp_adds(&r, "what was there before");
+    resp_begin(&r);
+    resp_add(&r, "a\0b\r\nccccccc", 12);
+    resp_add(&r, NULL, 0);
+    ASSERT_COMMAND(&r, "*2\r\n$12\r\na\0b\r\nccccccc\r\n$0\r\n\r\n");
+    resp_free(&r);
+}
+
+static void test_many(void **state)
+{
+    static const char head[] = "*100000\r\n$4\r\nPING\r\n";
+    struct resp r = {.count = 0};
+    size_t len = 0;
+    const char *text;
+
+    (void)state;
+    resp_begin(&r);
+    for (int i = 0; i < 100000; i++)
+        resp_adds(&r, "PING");
+    text = resp_end(&r, &len);
+    assert_int_equal(len, 9 + 100000 * 10);
+    assert_memory_equal(text, head, sizeof(head) - 1);
+    resp_trim(&r);
+    assert_int_not_equal(r.out.cap, 0); /* not unusual */
+    resp_free(&r);
 }
 
 static void test_too_much_is_refused(void **state)
 {
-    const char *argv[] = {"x"};
-    const size_t lens[] = {(size_t)600 << 20};
-    struct buf out = {0};
+    struct resp r = {.count = 0};
+    size_t len;
 
     (void)state;
-    assert_false(resp_format(&out, 1, argv, lens)); /* and nothing of it was read */
-    buf_free(&out);
+    resp_begin(&r);
+    resp_add(&r, "x", (size_t)600 << 20); /* nothing of it is read */
+    assert_null(resp_end(&r, &len));
+    resp_begin(&r); /* and the next one is well */
+    resp_adds(&r, "PING");
+    ASSERT_COMMAND(&r, "*1\r\n$4\r\nPING\r\n");
+    resp_free(&r);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_c_strings),
-        cmocka_unit_test(test_bytes_with_lengths),
+        cmocka_unit_test(test_texts_and_numbers),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_many),
         cmocka_unit_test(test_too_much_is_refused),
     };
 

@@ -8,11 +8,14 @@ static void test_calls_while_down(void **state)
     struct store *s = r->a->store;
     const struct store_claim req = {.want = 1, .quantum = 1, .channels = ""};
     const struct store_finish f = an_outcome(FINISH_SENT, "m1", 1);
+    struct resp call = {.count = 0};
 
     store_close(s);
     assert_false(store_is_up(s));
     assert_int_equal(store_take(s, 1, 1, 1, 1, on_worker_taken, r->a), SQ_ERR_STATE);
-    assert_int_equal(store_accept(s, 1, NULL, 0, on_worker_accepted, r->a), SQ_ERR_STATE);
+    store_accept_begin(s, &call, 1, 0, false);
+    assert_int_equal(store_accept_send(s, &call, on_worker_accepted, r->a), SQ_ERR_STATE);
+    resp_free(&call);
     assert_int_equal(store_claim(s, &req, on_worker_claimed, r->a), SQ_ERR_STATE);
     assert_int_equal(store_start(s, "m", 1, on_worker_started, r->a), SQ_ERR_STATE);
     assert_int_equal(store_finish(s, &f, 1, on_worker_finished, r->a), SQ_ERR_STATE);
@@ -60,9 +63,7 @@ static void test_lost_take(void **state)
     REDIS(r->g, "LPUSH", "t:jobs", "one", "two");
     assert_int_equal(worker_take(r->a, 1, 2), STORE_OK);
     break_connection(r);
-    assert_int_equal(
-        worker_wait(r->a, store_accept(r->a->store, 1, NULL, 0, on_worker_accepted, r->a)),
-        STORE_LOST);
+    assert_int_equal(worker_accept(r->a, 1, NULL, 0), STORE_LOST);
     wait_until_up_again(r);
     assert_int_equal(r->a->downs, 1);
     assert_int_equal(worker_register(r->a), STORE_OK);

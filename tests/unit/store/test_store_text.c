@@ -109,7 +109,7 @@ static void accept_large(struct store_rig *r, unsigned k, bool keeps_text)
 {
     struct store_accept *j = a_job(r, k, k == 0 ? "m1" : "m2");
 
-    j->large = true;
+    r->a->large = true;
     j->keeps_text = keeps_text;
     j->explicit_id = true;
     j->body_hash = "h";
@@ -167,7 +167,7 @@ static void test_gone_before_it_is_accepted(void **state)
     take(r->a, STORE_OK);
     REDIS(r->g, "DEL", READING(r, r->a));
     j = a_job(r, 0, "m1");
-    j->large = j->keeps_text = true;
+    r->a->large = j->keeps_text = true;
     assert_int_equal(worker_accept(r->a, 1, r->jobs, 1), STORE_GONE);
     assert_string_equal(REDIS(r->g, "EXISTS", "t:message:m1", "t:content:m1"), "0");
     assert_int_equal(take(r->a, STORE_OK).len, LARGE); /* and comes again */

@@ -31,6 +31,7 @@ struct worker {
     struct rig_claim claims[RIG_CLAIMS]; /* claimed, or adopted */
     size_t claim_count;
     bool unknown;
+    bool large; /* one of the jobs that it took */
     int64_t now_us, next_us;
 };
 
@@ -203,7 +204,15 @@ static inline enum store_status worker_take(struct worker *w, uint64_t tag, unsi
 static inline enum store_status worker_accept(struct worker *w, uint64_t tag,
                                               const struct store_accept *jobs, size_t n)
 {
-    return worker_wait(w, store_accept(w->store, tag, jobs, n, on_worker_accepted, w));
+    struct resp call = {.count = 0};
+    enum sq_err err;
+
+    store_accept_begin(w->store, &call, tag, n, w->large);
+    for (size_t i = 0; i < n; i++)
+        store_accept_add(&call, &jobs[i]);
+    err = store_accept_send(w->store, &call, on_worker_accepted, w);
+    resp_free(&call); /* it was copied */
+    return worker_wait(w, err);
 }
 
 static inline enum store_status worker_claim_by(struct worker *w, const struct store_claim *req)
