@@ -102,13 +102,11 @@ void attempt_free(struct attempts *a, struct attempt *t)
     files_free(t->files);
     t->files = NULL;
     trim(&t->packed);
-    request_reset(&t->request);
-    trim(&t->request.body);
     t->live = NULL;
     t->sender = NULL;
     t->fence = 0;
     t->capped = t->suppressed = t->limited = t->overtaken = t->unreadable = t->refund =
-        t->consent_seen = false;
+        t->consent_seen = t->idempotent = t->token_renewed = false;
     t->left = (struct answer_limit){0};
     t->charged = 0;
     t->wait_until_ms = 0;
@@ -135,7 +133,6 @@ void attempts_done(struct attempts *a)
 
         list_del(&t->node);
         buf_free(&t->packed);
-        request_free(&t->request);
         buf_free(&t->token);
         free(t);
     }

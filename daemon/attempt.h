@@ -9,7 +9,6 @@
 #include "message.h"
 #include "oauth.h"
 #include "outcome.h"
-#include "request.h"
 
 /* A configuration in use. SIGHUP brings a new one; the old one lives until its last attempt ends.
  */
@@ -58,11 +57,11 @@ struct attempt {
     bool consent_seen;        /* its contact's opt-outs were looked at again */
     int64_t begun_us;         /* monotonic; 0 = not begun */
     struct progress progress;
-    struct request request;
     struct buf answer;          /* of a step before, where the provider keeps it */
     struct buf token;           /* access token of the step in hand, where the provider wants one */
     struct oauth_waiter waiter; /* for the next one */
     bool token_renewed;         /* one was refused already: the next refusal counts */
+    bool idempotent;            /* its last request: a repeat does no harm */
     struct outcome outcome;
 };
 

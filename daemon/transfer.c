@@ -15,6 +15,8 @@
 #define STEPS_MAX 64
 /* Of a request for an access token. */
 #define TOKEN_TIMEOUT_MS 30000
+/* Of a request's body: one large message must not make every flight large. */
+#define KEEP_BYTES (64u << 10)
 
 struct transfer_stage {
     struct loop *loop;
@@ -24,24 +26,38 @@ struct transfer_stage {
     struct after *after;    /* delivers what ended without a transfer (could not be built) */
     struct list ended;
     unsigned ended_count;
+    struct list spare; /* of flights: the last used first, its memory is warm */
     struct oauth *oauth;
     int64_t max_retry_after_ms;
     char *ca_file; /* outlives the configuration that named it */
     struct transfer_ops ops;
 };
 
-/* What an in-flight request needs to come home; lives in the attempt's list node meanwhile. */
+/* A request under way, or one that waits for its token, and whose it is. */
 struct flight {
+    struct list node; /* in spare */
     struct transfer_stage *stage;
     struct attempt *attempt;
+    struct request request;
 };
 
 static struct flight *flight_new(struct transfer_stage *s, struct attempt *t)
 {
-    struct flight *f = mem_alloc(sizeof(*f));
+    struct list *node = list_pop(&s->spare);
+    struct flight *f = node != NULL ? LIST_ENTRY(node, struct flight, node) : NULL;
 
-    *f = (struct flight){.stage = s, .attempt = t};
+    if (f == NULL)
+        f = mem_zalloc(sizeof(*f));
+    f->stage = s;
+    f->attempt = t;
     return f;
+}
+
+static void flight_end(struct flight *f)
+{
+    if (f->request.body.cap > KEEP_BYTES)
+        buf_free(&f->request.body);
+    list_add_head(&f->stage->spare, &f->node);
 }
 
 static void end(struct transfer_stage *s, struct attempt *t)
@@ -127,7 +143,7 @@ static void on_response(const struct response *r, void *arg)
     struct transfer_stage *s = f->stage;
     struct attempt *t = f->attempt;
 
-    free(f);
+    flight_end(f);
     judge(s, r, t);
     if (t->outcome.keeps_answer) {
         buf_clear(&t->answer);
@@ -158,8 +174,9 @@ static void refuse(struct transfer_stage *s, struct attempt *t, const struct err
 static enum sq_err start(struct transfer_stage *s, struct attempt *t, struct flight *f,
                          struct err_text *e)
 {
-    struct request *r = &t->request;
+    struct request *r = &f->request;
 
+    t->idempotent = r->idempotent;
     r->http2 = t->sender->http2;
     if (r->smtp.rcpt_count > 0)
         return smtp_multi_start(s->smtp, r, t->sender->timeout_ms, on_response, f, e);
@@ -170,16 +187,12 @@ static void send_step(struct transfer_stage *s, struct attempt *t)
 {
     const struct build_ctx ctx = context(s, t);
     struct err_text e = {0};
-    struct flight *f;
+    struct flight *f = flight_new(s, t);
 
-    request_reset(&t->request);
-    if (t->sender->provider->build(&ctx, &t->message, &t->request, &e) != SQ_OK) {
-        refuse(s, t, &e);
-        return;
-    }
-    f = flight_new(s, t);
-    if (start(s, t, f, &e) != SQ_OK) {
-        free(f);
+    request_reset(&f->request);
+    if (t->sender->provider->build(&ctx, &t->message, &f->request, &e) != SQ_OK ||
+        start(s, t, f, &e) != SQ_OK) {
+        flight_end(f);
         refuse(s, t, &e);
     }
 }
@@ -192,7 +205,7 @@ static void on_token(const struct oauth_answer *a, void *arg)
     struct transfer_stage *s = f->stage;
     struct attempt *t = f->attempt;
 
-    free(f);
+    flight_end(f);
     if (a->state == OAUTH_GRANTED) {
         next_step(s, t);
         return;
@@ -279,6 +292,7 @@ struct transfer_stage *transfer_new(struct loop *loop, const struct config *c,
     s->oauth = new_oauth(loop, &opts, ops);
     s->after = after_new(loop, on_after, s);
     list_init(&s->ended);
+    list_init(&s->spare);
     s->max_retry_after_ms = c->max_retry_after_ms;
     return s;
 }
@@ -292,6 +306,13 @@ void transfer_free(struct transfer_stage *s)
     oauth_free(s->oauth);
     on_after(s);
     after_free(s->after);
+    LIST_EACH(node, &s->spare)
+    {
+        struct flight *f = LIST_ENTRY(node, struct flight, node);
+
+        request_free(&f->request);
+        free(f);
+    }
     free(s->ca_file);
     free(s);
 }

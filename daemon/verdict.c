@@ -87,7 +87,7 @@ void verdict_reach(const struct attempt *t, int64_t now_ms, uint64_t random, str
         throttle(t, now_ms, &v);
         break;
     case OUTCOME_UNKNOWN:
-        if (verdict_is_cautious(&t->message, t->sender) && !t->request.idempotent)
+        if (verdict_is_cautious(&t->message, t->sender) && !t->idempotent)
             fail(&v, CODE_OUTCOME_UNKNOWN);
         else
             try_again(t, CODE_OUTCOME_UNKNOWN, now_ms, random, &v);

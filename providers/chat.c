@@ -159,12 +159,6 @@ enum sq_err chat_check(const struct chat_rule *rule, const struct message *m,
 
 /* --- between the steps --- */
 
-static void carry(char *to, size_t size, const char *value)
-{
-    if (strlen(value) < size)
-        snprintf(to, size, "%s", value);
-}
-
 static void go_on(const struct build_ctx *ctx, bool uploaded, struct outcome *o)
 {
     struct progress *next = &o->next;
@@ -173,8 +167,8 @@ static void go_on(const struct build_ctx *ctx, bool uploaded, struct outcome *o)
     *next = *ctx->progress;
     next->step++;
     next->delivered |= !uploaded;
-    if (uploaded || !next->value[slot][0])
-        carry(next->value[slot], sizeof(next->value[slot]), o->provider_message_id);
+    if (uploaded || !*progress_get(next, slot))
+        progress_set(next, slot, o->provider_message_id);
     o->kind = OUTCOME_NEXT;
 }
 
@@ -189,7 +183,7 @@ static void settle_success(const struct chat_rule *rule, const struct build_ctx 
     else if (chat_step_at(rule, ctx->message, ctx->progress->step + 1, &later))
         go_on(ctx, known && now.kind == CHAT_UPLOAD, o);
     else
-        provider_set_id_text(o, ctx->progress->value[CHAT_CARRY_FIRST]);
+        provider_set_id_text(o, progress_get(ctx->progress, CHAT_CARRY_FIRST));
 }
 
 void chat_settle(const struct chat_rule *rule, const struct build_ctx *ctx, struct outcome *o)

@@ -40,7 +40,7 @@ struct chat_step {
     const char *text;              /* the text, or the file's caption; NULL = none */
 };
 
-/* What progress.value holds. */
+/* What progress carries. */
 enum { CHAT_CARRY_FIRST, CHAT_CARRY_UPLOAD };
 
 /* Refuses a message without text and files, stored files, and base64 where it is not taken. */

@@ -100,7 +100,7 @@ static enum sq_err gmail_check(const struct sender *s, struct err_text *e)
 
 static const char *thread_of(const struct build_ctx *ctx, const struct message *m)
 {
-    const char *found = ctx->progress->value[FOUND_THREAD];
+    const char *found = progress_get(ctx->progress, FOUND_THREAD);
 
     if (*found)
         return found;
@@ -112,11 +112,11 @@ static void use_found(const struct build_ctx *ctx, struct mail *mail)
 {
     const struct progress *p = ctx->progress;
 
-    if (!*p->value[FOUND_MESSAGE_ID] || mail->thread_count)
+    if (!*progress_get(p, FOUND_MESSAGE_ID) || mail->thread_count)
         return;
     memmove(mail->headers + 2, mail->headers, mail->header_count * sizeof(mail->headers[0]));
-    mail->headers[0] = (struct mime_header){"In-Reply-To", p->value[FOUND_MESSAGE_ID]};
-    mail->headers[1] = (struct mime_header){"References", p->value[FOUND_REFERENCES]};
+    mail->headers[0] = (struct mime_header){"In-Reply-To", progress_get(p, FOUND_MESSAGE_ID)};
+    mail->headers[1] = (struct mime_header){"References", progress_get(p, FOUND_REFERENCES)};
     mail->header_count += 2;
     mail->thread_count = 2;
 }

@@ -127,19 +127,21 @@ static void keep_found(const cJSON *json, struct progress *p)
 {
     const cJSON *list = json_get(json, "messages"), *message = json;
     const char *thread = json_str(json, "threadId"), *id;
+    char references[PROGRESS_SIZE];
 
     if (cJSON_IsArray(list) && list->child)
         message = list->child->prev; /* cJSON: the last */
     if (!thread)
         thread = json_str(json, "id");
     if (gmail_is_id(thread))
-        snprintf(p->value[FOUND_THREAD], sizeof(p->value[0]), "%s", thread);
+        progress_set(p, FOUND_THREAD, thread);
     id = gmail_header(json_get(message, "payload"), "Message-ID");
     if (!mime_is_message_id(id))
         return;
-    snprintf(p->value[FOUND_MESSAGE_ID], sizeof(p->value[0]), "%s", id);
-    join_references(gmail_header(json_get(message, "payload"), "References"), id,
-                    p->value[FOUND_REFERENCES], sizeof(p->value[0]));
+    progress_set(p, FOUND_MESSAGE_ID, id);
+    join_references(gmail_header(json_get(message, "payload"), "References"), id, references,
+                    sizeof(references));
+    progress_set(p, FOUND_REFERENCES, references);
 }
 
 static void fail_forward(const struct response *r, struct outcome *o)

@@ -5,7 +5,7 @@
 #include "original.h"
 #include "provider_util.h"
 
-/* What they found, in progress->value. A mail that was read whole is in ctx->answer. */
+/* What they found, in progress. A mail that was read whole is in ctx->answer. */
 enum gmail_found { FOUND_THREAD, FOUND_MESSAGE_ID, FOUND_REFERENCES };
 
 bool gmail_is_id(const char *s); /* NULL is none */

@@ -144,12 +144,15 @@ enum { VALUE_IDS, VALUE_URL, VALUE_END = 4 };
 
 void graph_keep_ids(struct progress *p, const char *id, const char *conversation)
 {
-    snprintf(p->value[VALUE_IDS], sizeof(p->value[0]), "%s\n%s", id, conversation);
+    char ids[PROGRESS_SIZE];
+
+    snprintf(ids, sizeof(ids), "%s\n%s", id, conversation);
+    progress_set(p, VALUE_IDS, ids);
 }
 
 void graph_read_ids(const struct progress *p, char *ret_id, char *ret_conversation, size_t size)
 {
-    const char *ids = p->value[VALUE_IDS];
+    const char *ids = progress_get(p, VALUE_IDS);
     size_t len = strcspn(ids, "\n");
 
     snprintf(ret_id, size, "%.*s", (int)len, ids);
@@ -159,16 +162,16 @@ void graph_read_ids(const struct progress *p, char *ret_id, char *ret_conversati
 void graph_keep_url(struct progress *p, const char *url)
 {
     for (unsigned i = VALUE_URL; i < VALUE_END; i++) {
-        size_t n = strnlen(url, sizeof(p->value[0]) - 1);
+        char part[PROGRESS_SIZE];
 
-        memcpy(p->value[i], url, n);
-        p->value[i][n] = '\0';
-        url += n;
+        snprintf(part, sizeof(part), "%s", url);
+        progress_set(p, i, part);
+        url += strlen(part);
     }
 }
 
 void graph_add_url(const struct progress *p, struct buf *out)
 {
     for (unsigned i = VALUE_URL; i < VALUE_END; i++)
-        buf_adds(out, p->value[i]);
+        buf_adds(out, progress_get(p, i));
 }

@@ -41,7 +41,7 @@ struct graph_place graph_place(const struct sender *s, const struct message *m, 
 /* False: the attachments are in the mail itself. */
 bool graph_attaches_later(const struct message *m);
 
-/* --- what steps carry, in progress->value --- */
+/* --- what steps carry --- */
 
 #define GRAPH_URL_MAX 3000 /* bytes of an upload's URL */
 

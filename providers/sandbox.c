@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum step { STEP_FIRST, STEP_SEND_DRAFT };
-enum { CARRY_DRAFT }; /* what progress.value holds */
+enum { CARRY_DRAFT }; /* what progress carries */
 
 static const struct provider_setting settings[] = {
     {.name = "steps", .help = "1: send at once; 2: create a draft, then send it", .fallback = "1"},
@@ -64,7 +64,7 @@ static void write_message(const struct build_ctx *ctx, const struct message *m, 
 static void write_draft_path(const struct build_ctx *ctx, struct request *r)
 {
     buf_adds(&r->url, "/drafts/");
-    text_add_urlencoded(&r->url, ctx->progress->value[CARRY_DRAFT]);
+    text_add_urlencoded(&r->url, progress_get(ctx->progress, CARRY_DRAFT));
     buf_adds(&r->url, "/send");
     buf_adds(&r->body, "{}");
 }
@@ -94,14 +94,13 @@ static void draft_created(const struct response *r, struct outcome *o)
     cJSON *json = provider_answer(r);
     const char *draft = json_str(json, "draft");
 
-    if (text_is_empty(draft) || strlen(draft) >= sizeof(next->value[CARRY_DRAFT])) {
+    if (text_is_empty(draft) || !progress_set(next, CARRY_DRAFT, draft)) {
         /* Nothing was sent yet, so that another try cannot send twice. */
         outcome_set(o, OUTCOME_RETRY, CODE_PROVIDER_ERROR, "HTTP %d: no draft in the answer",
                     r->status);
     } else {
         o->kind = OUTCOME_NEXT;
         next->step = STEP_SEND_DRAFT;
-        snprintf(next->value[CARRY_DRAFT], sizeof(next->value[CARRY_DRAFT]), "%s", draft);
     }
     json_free(json);
 }

@@ -18,7 +18,7 @@
 #define TEXT_MAX 40000 /* Slack cuts what is longer, without a word */
 
 enum action { ACTION_OPEN, ACTION_POST, ACTION_GET_URL, ACTION_PUT_BYTES, ACTION_COMPLETE };
-enum { CARRY_CHANNEL, CARRY_TS, CARRY_URL, CARRY_FILE }; /* what progress.value holds */
+enum { CARRY_CHANNEL, CARRY_TS, CARRY_URL, CARRY_FILE }; /* what progress carries */
 
 struct step {
     enum action action;
@@ -82,7 +82,7 @@ static bool step_at(const struct message *m, unsigned step, struct step *ret)
 
 static const char *channel_of(const struct build_ctx *ctx, const struct message *m)
 {
-    const char *opened = ctx->progress->value[CARRY_CHANNEL];
+    const char *opened = progress_get(ctx->progress, CARRY_CHANNEL);
 
     return opened[0] ? opened : m->text[MSG_RECIPIENT];
 }
@@ -149,7 +149,7 @@ static enum sq_err build_put_bytes(const struct build_ctx *ctx, const struct att
                                    struct request *r, struct err_text *e)
 {
     r->method = HTTP_POST;
-    buf_adds(&r->url, ctx->progress->value[CARRY_URL]);
+    buf_adds(&r->url, progress_get(ctx->progress, CARRY_URL));
     if (base64_decode(&r->body, a->content_base64, strlen(a->content_base64), false) &&
         !r->body.failed)
         return err_set_field(e, SQ_ERR_INVALID, "attachments", "content_base64 is not base64");
@@ -165,7 +165,7 @@ static enum sq_err build_complete(const struct build_ctx *ctx, const struct mess
     json_key(b, "files");
     json_open(b, '[');
     json_open(b, '{');
-    json_key_str(b, "id", ctx->progress->value[CARRY_FILE]);
+    json_key_str(b, "id", progress_get(ctx->progress, CARRY_FILE));
     json_key_str(b, "title", media_name(a));
     json_close(b, '}');
     json_close(b, ']');
@@ -264,14 +264,6 @@ static const struct meaning meanings[] = {
     {"user_not_visible", OUTCOME_FAILED, CODE_RECIPIENT_NOT_FOUND, 0, 0},
 };
 
-static void carry(struct progress *p, unsigned slot, const char *value)
-{
-    if (value && strlen(value) < sizeof(p->value[slot]))
-        snprintf(p->value[slot], sizeof(p->value[slot]), "%s", value);
-    else
-        p->value[slot][0] = '\0';
-}
-
 /* An https address, or (in a test) one on the endpoint's own host. */
 static bool is_upload_url(const struct build_ctx *ctx, const char *url)
 {
@@ -279,8 +271,7 @@ static bool is_upload_url(const struct build_ctx *ctx, const char *url)
     const char *host = endpoint ? strstr(endpoint, "://") : NULL;
     size_t len = host ? (size_t)(host + 3 - endpoint) + strcspn(host + 3, "/") : 0;
 
-    if (!url || strlen(url) >= sizeof(((struct progress *)0)->value[0]) || strchr(url, ' ') ||
-        text_has_control(url))
+    if (!url || strlen(url) >= PROGRESS_SIZE || strchr(url, ' ') || text_has_control(url))
         return false;
     return text_starts(url, "https://") ||
            (len && strncmp(url, endpoint, len) == 0 && url[len] == '/');
@@ -294,16 +285,16 @@ static bool take(const struct build_ctx *ctx, enum action action, const cJSON *j
 
     switch (action) {
     case ACTION_OPEN:
-        carry(next, CARRY_CHANNEL, json_str(json_get(json, "channel"), "id"));
-        return next->value[CARRY_CHANNEL][0];
+        progress_set(next, CARRY_CHANNEL, json_str(json_get(json, "channel"), "id"));
+        return *progress_get(next, CARRY_CHANNEL);
     case ACTION_POST:
-        carry(next, CARRY_TS, json_str(json, "ts"));
+        progress_set(next, CARRY_TS, json_str(json, "ts"));
         return true; /* it was posted, whatever its name is */
     case ACTION_GET_URL:
         url = json_str(json, "upload_url");
-        carry(next, CARRY_URL, is_upload_url(ctx, url) ? url : NULL);
-        carry(next, CARRY_FILE, json_str(json, "file_id"));
-        return next->value[CARRY_URL][0] && next->value[CARRY_FILE][0];
+        progress_set(next, CARRY_URL, is_upload_url(ctx, url) ? url : NULL);
+        progress_set(next, CARRY_FILE, json_str(json, "file_id"));
+        return *progress_get(next, CARRY_URL) && *progress_get(next, CARRY_FILE);
     case ACTION_PUT_BYTES:
     case ACTION_COMPLETE:
         break;
@@ -335,8 +326,8 @@ static void succeed(const struct build_ctx *ctx, const struct response *r, enum 
     outcome_set(o, OUTCOME_SENT, CODE_NONE, "HTTP %d", r->status);
     if (ctx->message && step_at(ctx->message, next->step, &later))
         o->kind = OUTCOME_NEXT;
-    provider_set_id_text(o, next->value[CARRY_TS][0] ? next->value[CARRY_TS]
-                                                     : next->value[CARRY_FILE]);
+    provider_set_id_text(o, *progress_get(next, CARRY_TS) ? progress_get(next, CARRY_TS)
+                                                          : progress_get(next, CARRY_FILE));
 }
 
 /* 200 without "ok": perhaps done, where the step does something that shows. */

@@ -52,7 +52,7 @@ static enum sq_err telegram_check(const struct sender *s, struct err_text *e)
 /* Calls after the group became a supergroup are one step further on. */
 static unsigned call_index(const struct progress *p)
 {
-    return p->value[TELEGRAM_CARRY_CHAT][0] ? p->step - 1 : p->step;
+    return *progress_get(p, TELEGRAM_CARRY_CHAT) ? p->step - 1 : p->step;
 }
 
 static enum sq_err telegram_build(const struct build_ctx *ctx, const struct message *m,
@@ -143,13 +143,15 @@ static bool migrate(const struct build_ctx *ctx, const cJSON *json, struct outco
 {
     const cJSON *id = json_get(json_get(json, "parameters"), "migrate_to_chat_id");
     struct progress *next = &o->next;
+    char chat[32];
 
-    if (!cJSON_IsNumber(id) || ctx->progress->value[TELEGRAM_CARRY_CHAT][0] ||
+    if (!cJSON_IsNumber(id) || *progress_get(ctx->progress, TELEGRAM_CARRY_CHAT) ||
         id->valuedouble < -9e15 || id->valuedouble > 9e15)
         return false;
     *next = *ctx->progress;
     next->step++;
-    snprintf(next->value[TELEGRAM_CARRY_CHAT], sizeof(next->value[0]), "%.0f", id->valuedouble);
+    snprintf(chat, sizeof(chat), "%.0f", id->valuedouble);
+    progress_set(next, TELEGRAM_CARRY_CHAT, chat);
     outcome_set(o, OUTCOME_NEXT, CODE_NONE, "the chat has a new id");
     return true;
 }
@@ -162,7 +164,7 @@ static void succeed(const struct build_ctx *ctx, const cJSON *json, struct outco
     struct progress *next = &o->next;
     struct telegram_call later;
 
-    provider_set_id_text(o, ctx->progress->value[TELEGRAM_CARRY_FIRST]);
+    provider_set_id_text(o, progress_get(ctx->progress, TELEGRAM_CARRY_FIRST));
     if (!o->provider_message_id[0])
         provider_set_id(o, json_get(message, "message_id"));
     if (!ctx->message || !telegram_call_at(ctx->message, call_index(ctx->progress) + 1, &later))
@@ -170,8 +172,7 @@ static void succeed(const struct build_ctx *ctx, const cJSON *json, struct outco
     *next = *ctx->progress;
     next->step++;
     next->delivered = true;
-    snprintf(next->value[TELEGRAM_CARRY_FIRST], sizeof(next->value[0]), "%s",
-             o->provider_message_id);
+    progress_set(next, TELEGRAM_CARRY_FIRST, o->provider_message_id);
     o->kind = OUTCOME_NEXT;
 }
 

@@ -154,7 +154,7 @@ static const char *parse_mode(const struct build_ctx *ctx, const struct message 
 
 static void write_common(const struct build_ctx *ctx, const struct message *m, struct params *p)
 {
-    const char *moved = ctx->progress->value[TELEGRAM_CARRY_CHAT];
+    const char *moved = progress_get(ctx->progress, TELEGRAM_CARRY_CHAT);
     const char *chat = moved[0] ? moved : m->text[MSG_RECIPIENT];
     char reply[64];
 

@@ -4,7 +4,7 @@
 
 #include "provider.h"
 
-/* What progress.value holds: the first message's id, and the chat's new id. */
+/* What progress carries: the first message's id, and the chat's new id. */
 enum { TELEGRAM_CARRY_FIRST, TELEGRAM_CARRY_CHAT };
 
 /* One call: the text, or `count` neighbouring files of one kind. */

@@ -90,7 +90,7 @@ static void write_message(const struct build_ctx *ctx, const struct message *m,
     if (s->kind == CHAT_TEXT)
         write_object(b, "text", "body", s->text);
     else
-        write_object(b, "image", "media_id", ctx->progress->value[CHAT_CARRY_UPLOAD]);
+        write_object(b, "image", "media_id", progress_get(ctx->progress, CHAT_CARRY_UPLOAD));
     if (!text_is_empty(m->text[MSG_REPLY_ID]))
         write_object(b, "referenced_message_info", "referenced_message_id", m->text[MSG_REPLY_ID]);
     json_close(b, '}');

@@ -152,7 +152,7 @@ static void write_file(const struct build_ctx *ctx, const struct chat_step *s, s
     if (s->url)
         json_key_str(b, "link", s->url);
     else
-        json_key_str(b, "id", ctx->progress->value[CHAT_CARRY_UPLOAD]);
+        json_key_str(b, "id", progress_get(ctx->progress, CHAT_CARRY_UPLOAD));
     json_opt_str(b, "caption", s->text);
     if (s->media == MEDIA_FILE)
         json_opt_str(b, "filename", s->name);

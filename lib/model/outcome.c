@@ -118,10 +118,28 @@ void outcome_reset(struct outcome *o)
     o->keeps_answer = false;
 }
 
+const char *progress_get(const struct progress *p, unsigned i)
+{
+    return p->filled & (1u << i) ? p->value[i] : "";
+}
+
+bool progress_set(struct progress *p, unsigned i, const char *text)
+{
+    size_t len = text ? strlen(text) : 0;
+
+    p->filled &= ~(1u << i);
+    if (len >= PROGRESS_SIZE)
+        return false;
+    if (len) {
+        memcpy(p->value[i], text, len + 1);
+        p->filled |= 1u << i;
+    }
+    return true;
+}
+
 void progress_reset(struct progress *p)
 {
     p->step = 0;
     p->delivered = false;
-    for (unsigned i = 0; i < sizeof(p->value) / sizeof(p->value[0]); i++)
-        p->value[i][0] = '\0';
+    p->filled = 0;
 }

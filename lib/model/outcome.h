@@ -48,12 +48,23 @@ const char *outcome_kind_name(enum outcome_kind k); /* "sent", "retry", ... for 
 /* Which bucket a throttle concerns. */
 enum throttle_scope { THROTTLE_SENDER, THROTTLE_RECIPIENT };
 
-/* What a multi-step send carries from step to step. Step 0 starts with all of it empty. */
+#define PROGRESS_VALUES 4
+#define PROGRESS_SIZE 1024 /* of a value, its NUL included */
+
+/* What a multi-step send carries from step to step. Step 0 starts with all of it empty. The values
+ * are provider-defined: an opened channel id, an upload URL, a draft id. */
 struct progress {
     unsigned step;
-    bool delivered;      /* a step showed something to the recipient */
-    char value[4][1024]; /* provider-defined: an opened channel id, an upload URL, a draft id */
+    bool delivered;  /* a step showed something to the recipient */
+    unsigned filled; /* a bit per value: so that emptying them need not touch them */
+    char value[PROGRESS_VALUES][PROGRESS_SIZE];
 };
+
+/* "" where it was not set. */
+const char *progress_get(const struct progress *p, unsigned i);
+/* Copies; NULL or "" empties it. False, and it is empty, where the text is too long. */
+bool progress_set(struct progress *p, unsigned i, const char *text);
+void progress_reset(struct progress *p);
 
 struct outcome {
     enum outcome_kind kind;
@@ -72,7 +83,6 @@ struct outcome {
 
 /* Empties it: every number zero, every text "" (the texts' memory is not touched otherwise). */
 void outcome_reset(struct outcome *o);
-void progress_reset(struct progress *p);
 
 /* Sets kind, code and printf-formatted text (control characters become spaces; SENT and NEXT have
  * none). */

@@ -106,24 +106,24 @@ static void test_reuse(void **state)
 
     t->fence = 7;
     t->capped = t->suppressed = t->refund = t->unreadable = true;
+    t->token_renewed = t->idempotent = true;
     t->begun_us = 5;
     t->progress.step = 3;
-    snprintf(t->progress.value[0], sizeof(t->progress.value[0]), "draft");
+    progress_set(&t->progress, 0, "draft");
     outcome_set(&t->outcome, OUTCOME_FAILED, CODE_EXPIRED, "words");
     snprintf(t->outcome.provider_message_id, sizeof(t->outcome.provider_message_id), "p1");
-    buf_adds(&t->request.body, "body");
     t->message.attempts = 9;
     attempt_free(&d->attempts, t);
     again = attempt_of(d, "m2");
     assert_ptr_equal(again, t);
     assert_false(t->capped || t->suppressed || t->refund || t->unreadable);
+    assert_false(t->token_renewed || t->idempotent);
     assert_int_equal(t->fence, 0);
     assert_int_equal(t->begun_us, 0);
     assert_int_equal(t->progress.step, 0);
-    assert_string_equal(t->progress.value[0], "");
+    assert_string_equal(progress_get(&t->progress, 0), "");
     assert_string_equal(t->outcome.text, "");
     assert_string_equal(t->outcome.provider_message_id, "");
-    assert_int_equal(t->request.body.len, 0);
     assert_int_equal(t->message.attempts, 0);
     assert_string_equal(t->message.id, "m2");
 }
@@ -136,11 +136,9 @@ static void test_large_buffers_go_back(void **state)
     char *large = calloc(1, KEPT_BYTES * 2);
 
     buf_add(&t->packed, large, KEPT_BYTES * 2);
-    buf_add(&t->request.body, large, KEPT_BYTES * 2);
     free(large);
     attempt_free(&d->attempts, t);
     assert_true(t->packed.cap <= KEPT_BYTES);
-    assert_true(t->request.body.cap <= KEPT_BYTES);
 }
 
 /* A reload: the old configuration lives until its last attempt ends. */

@@ -171,7 +171,7 @@ static void test_unknown(void **state)
     check(&t, VERDICT_RETRY, CODE_OUTCOME_UNKNOWN);
     t.message.uncertain = UNCERTAIN_FAIL;
     check(&t, VERDICT_FAILED, CODE_OUTCOME_UNKNOWN);
-    t.request.idempotent = true; /* the provider takes it once, however often it comes */
+    t.idempotent = true; /* the provider takes it once, however often it comes */
     check(&t, VERDICT_RETRY, CODE_OUTCOME_UNKNOWN);
     t.message.attempts = 3;
     check(&t, VERDICT_FAILED, CODE_OUTCOME_UNKNOWN);

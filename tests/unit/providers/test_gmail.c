@@ -117,7 +117,7 @@ static void test_a_thread_is_answered_at_its_end(void **state)
               "\"Message-ID\",\"value\":\"<1@x>\"}]}},{\"payload\":{\"headers\":[{\"name\":"
               "\"Message-ID\",\"value\":\"<2@x>\"}]}}]}");
     expect_outcome(o, OUTCOME_NEXT, CODE_NONE);
-    assert_string_equal(o.next.value[1], "<2@x>");
+    assert_string_equal(progress_get(&o.next, 1), "<2@x>");
     fixture_free(&f);
 }
 
@@ -229,9 +229,9 @@ static void test_long_references_lose_their_oldest(void **state)
         buf_addf(&body, " <%04d@x>", i);
     buf_adds(&body, "\"}]}}");
     o = judge(&f, 200, "", buf_str(&body));
-    assert_null(strstr(o.next.value[2], "<first@x>"));
-    assert_non_null(strstr(o.next.value[2], "<0199@x> <z@x>"));
-    assert_int_equal(o.next.value[2][0], '<');
+    assert_null(strstr(progress_get(&o.next, 2), "<first@x>"));
+    assert_non_null(strstr(progress_get(&o.next, 2), "<0199@x> <z@x>"));
+    assert_int_equal(*progress_get(&o.next, 2), '<');
     buf_free(&body);
     fixture_free(&f);
 }
