@@ -6,6 +6,7 @@
 #include "redis_attach.h"
 
 #include "buf.h"
+#include "redis_arena.h"
 #include "tls_pipe.h"
 
 #include <event2/event.h>
@@ -19,7 +20,8 @@
 struct attached {
     redisAsyncContext *ac;
     struct loop *loop;
-    struct tls_pipe *tls; /* NULL = none */
+    struct tls_pipe *tls;      /* NULL = none */
+    struct redis_arena *arena; /* of its replies */
     struct event *read_ev, *write_ev;
     struct after *flush;
     bool reading, writing; /* is the event armed? */
@@ -81,6 +83,7 @@ static void on_cleanup(void *arg)
     event_free(a->write_ev);
     after_free(a->flush);
     tls_pipe_free(a->tls);
+    redis_arena_free(a->arena);
     free(a);
 }
 
@@ -154,6 +157,7 @@ void redis_attach(redisAsyncContext *ac, struct loop *loop)
 
     a->ac = ac;
     a->loop = loop;
+    a->arena = redis_arena_new(ac->c.reader);
     a->flush = after_new(loop, on_flush, a);
     a->read_ev = event_new(base, ac->c.fd, EV_READ | EV_PERSIST, on_readable, a);
     a->write_ev = event_new(base, ac->c.fd, EV_WRITE | EV_PERSIST, on_writable, a);
