@@ -1,6 +1,7 @@
 """Measures sendqd against the bare HTTP loop (floor_curl) on this machine.
 
   single  N e-mail jobs: messages/s, CPU per message of sendqd and Redis, beside the bare loop
+  loop    rate beside the minimal loop without features: claim by script, POST, complete by script
   queue   cost per message with N and with 10 N jobs waiting
   idle    CPU of an idle sendqd, and how fast a job leaves an idle one
   bulk    one bulk to N leads by filter: rate, memory of sendqd, bytes and CPU of Redis per recipient
@@ -26,6 +27,7 @@ import sys
 from stand import SERVER_CPU, Bench  # before the others: makes tools/ importable
 from bulk import scenario_bulk, scenario_filter
 from crowd import scenario_limits
+from loop import scenario_loop
 from plain import (scenario_formats, scenario_idle, scenario_memory, scenario_queue,
                    scenario_single)
 from rig import Rig, RigError
@@ -33,7 +35,7 @@ from stages import scenario_stages
 from urgent import scenario_urgent
 from wire import scenario_large, scenario_latency50, scenario_tls_h2
 
-SCENARIOS = {"single": scenario_single, "queue": scenario_queue, "idle": scenario_idle,
+SCENARIOS = {"single": scenario_single, "loop": scenario_loop, "queue": scenario_queue, "idle": scenario_idle,
              "formats": scenario_formats, "limits": scenario_limits, "urgent": scenario_urgent,
              "memory": scenario_memory, "latency50": scenario_latency50,
              "tls-h2": scenario_tls_h2, "large": scenario_large, "bulk": scenario_bulk,
