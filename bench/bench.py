@@ -2,10 +2,11 @@
 
   single  N e-mail jobs: messages/s, CPU per message of sendqd and Redis, beside the bare loop
   loop    rate beside the minimal loop without features: claim by script, POST, complete by script
-  queue   cost per message with N and with 10 N jobs waiting
+  queue   cost per message with 1,000 and with --depth messages waiting behind those sent
   idle    CPU of an idle sendqd, and how fast a job leaves an idle one
   bulk    one bulk to N leads by filter: rate, memory of sendqd, bytes and CPU of Redis per recipient
   filter  leads that a filter is asked about per second, without reading them
+  senders cost per message where 1, 10, ... 10,000 senders share them
   limits  cost per message of 10 senders, alone and beside 9,990 that have work and are over their cap
   urgent  how long a HIGH message takes on another sender, alone and beside a bulk
   memory  Redis' bytes per job in its list, per message that waits, and per message that was sent
@@ -26,20 +27,20 @@ import sys
 
 from stand import SERVER_CPU, Bench  # before the others: makes tools/ importable
 from bulk import scenario_bulk, scenario_filter
-from crowd import scenario_limits
+from crowd import scenario_limits, scenario_senders
+from depth import scenario_queue
 from loop import scenario_loop
-from plain import (scenario_formats, scenario_idle, scenario_memory, scenario_queue,
-                   scenario_single)
+from plain import scenario_formats, scenario_idle, scenario_memory, scenario_single
 from rig import Rig, RigError
 from stages import scenario_stages
 from urgent import scenario_urgent
 from wire import scenario_large, scenario_latency50, scenario_tls_h2
 
-SCENARIOS = {"single": scenario_single, "loop": scenario_loop, "queue": scenario_queue, "idle": scenario_idle,
-             "formats": scenario_formats, "limits": scenario_limits, "urgent": scenario_urgent,
-             "memory": scenario_memory, "latency50": scenario_latency50,
-             "tls-h2": scenario_tls_h2, "large": scenario_large, "bulk": scenario_bulk,
-             "filter": scenario_filter, "stages": scenario_stages}
+SCENARIOS = {"single": scenario_single, "loop": scenario_loop, "queue": scenario_queue,
+             "idle": scenario_idle, "formats": scenario_formats, "senders": scenario_senders,
+             "limits": scenario_limits, "urgent": scenario_urgent, "memory": scenario_memory,
+             "latency50": scenario_latency50, "tls-h2": scenario_tls_h2, "large": scenario_large,
+             "bulk": scenario_bulk, "filter": scenario_filter, "stages": scenario_stages}
 
 
 def parse_options(arguments):
@@ -52,6 +53,8 @@ def parse_options(arguments):
     parser.add_argument("--idle-seconds", type=float, default=10.0)
     parser.add_argument("--pushes", type=int, default=200)
     parser.add_argument("--leads", type=int, default=1000000, help="of bulk (1000000)")
+    parser.add_argument("--depth", type=int, default=1000000,
+                        help="messages that wait in queue, 1,250 bytes each (1000000)")
     parser.add_argument("--ready", type=int, default=10000,
                         help="recipients of bulk that wait when their bytes are measured (10000)")
     parser.add_argument("--compare", metavar="REV",

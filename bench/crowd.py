@@ -1,4 +1,5 @@
-"""What senders that have to wait cost the others."""
+"""What many senders cost: as many as have something to send, and as many as have to wait."""
+import contextlib
 import json
 import statistics
 import time
@@ -6,6 +7,7 @@ import time
 from rig import Rig, RigError, wait_until
 from stand import NS, SERVER_CPU, WARM_UP, Bench, job_body, median
 
+CROWDS = (1, 10, 100, 1000, 10000)
 BUSY_SENDERS, CAPPED_SENDERS = 10, 9990
 LIMITS_MAX_GROWTH = 1.2
 
@@ -25,9 +27,6 @@ def cap_senders(bench, names):
     # Their turns have come and gone: nobody looks at them before tomorrow.
     wait_until(lambda: bench.redis.zcount(f"{NS}:turn", time.time() * 1e6 + 1e6, "+inf")
                == len(names), "all to be over their caps", timeout=300)
-    # Their 10,000 counters would be read with each look at how far a round is: not what is measured.
-    for day in bench.redis.scan_iter(f"{NS}:stats:*"):
-        bench.redis.delete(day)
 
 
 def scenario_limits(bench, options):
@@ -61,3 +60,26 @@ def compare_crowd(bench, crowd, options):
     if growth >= LIMITS_MAX_GROWTH:
         raise RigError(f"9,990 capped senders make a message cost {growth:.2f} times as much")
     return result | {"redis_us_growth": round(growth, 3)}
+
+
+def scenario_senders(bench, options):
+    """As many messages by 1 sender, by 10, ... each of which has its share of them."""
+    with contextlib.ExitStack() as stack:
+        sink = bench.rig.nginx(cpu=SERVER_CPU)
+        stands = []
+        for count in CROWDS:
+            stand = bench if count == 1 else Bench(stack.enter_context(Rig(options.build)), options)
+            names = [f"sender{n}" for n in range(count - 1)]
+            stand.start(sink.url, "".join(sender_yaml(name, sink.url) for name in names))
+            stands.append((stand, ["bench-mail", *names], []))
+        for _ in range(options.rounds + 1):
+            for stand, names, rounds in stands:
+                rounds.append(stand.run_jobs(options.n, names))
+    result = {"n": options.n, "rounds": options.rounds, "aof": options.aof}
+    alone = stands[0][2][1:]  # the first rounds warm up
+    for count, (_, _, rounds) in zip(CROWDS, stands):
+        for key in ("cpu_us", "redis_us"):
+            result[f"{key}_{count}"] = round(median(rounds[1:], key), 2)
+            growth = statistics.median(m[key] / f[key] for m, f in zip(rounds[1:], alone))
+            result[f"{key}_growth_{count}"] = round(growth, 3)
+    return result

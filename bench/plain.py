@@ -32,23 +32,6 @@ def scenario_single(bench, options):
     }
 
 
-def scenario_queue(bench, options):
-    sink = bench.rig.nginx(cpu=SERVER_CPU)
-    bench.start(sink.url)
-    bench.run_counted(sink, WARM_UP)
-    short, long = [], []
-    for _ in range(options.rounds):
-        # As many messages in all on both sides, so that both see the same weather.
-        short += [bench.run_counted(sink, options.n) for _ in range(2)]
-        long.append(bench.run_counted(sink, options.n * 10))
-    result = {"n": options.n, "rounds": options.rounds, "aof": options.aof}
-    for key in ("cpu_us", "redis_us"):
-        result[f"{key}_n"] = round(median(short, key), 2)
-        result[f"{key}_10n"] = round(median(long, key), 2)
-        result[f"{key}_growth"] = round(median(long, key) / median(short, key), 3)
-    return result
-
-
 def scenario_idle(bench, options):
     with Capture() as capture:
         bench.start(capture.url)
