@@ -56,6 +56,11 @@ def scenario_idle(bench, options):
     }
 
 
+def key_bytes(bench, *name):
+    """What Redis says of one key: its name, its entry and all that it holds."""
+    return bench.redis.memory_usage(":".join((NS, *name)), samples=0) or 0
+
+
 def scenario_memory(bench, options):
     """As Redis comes, and with small hashes packed as docs/redis.md asks for."""
     bench.start(bench.rig.nginx(cpu=SERVER_CPU).url)
@@ -70,10 +75,18 @@ def scenario_memory(bench, options):
         wait_until(lambda: bench.redis.llen(f"{NS}:ready:bench-mail:2") == options.n,
                    "all to wait", 60 + options.n / 200)
         result["waiting" + suffix] = round((used_memory(bench) - empty) / options.n)
+        # Not the first, whose job names an id, and so has a digest of its body too.
+        one, events = bench.redis.lindex(f"{NS}:ready:bench-mail:2", 1), key_bytes(bench, "events")
+        result["waiting_hash" + suffix] = key_bytes(bench, "message", one)
+        result["waiting_content" + suffix] = key_bytes(bench, "content", one)
+        result["waiting_queue" + suffix] = round(
+            key_bytes(bench, "ready", "bench-mail", "2") / options.n)
         bench.rig.sendqctl("sender", "resume", "bench-mail")
         wait_until(lambda: bench.final_counts()[0] == sent + options.n, "all to be sent",
                    60 + options.n / 200)
         result["sent" + suffix] = round((used_memory(bench) - empty) / options.n)
+        result["sent_hash" + suffix] = key_bytes(bench, "message", one)
+        result["sent_event" + suffix] = round((key_bytes(bench, "events") - events) / options.n)
     return result
 
 
