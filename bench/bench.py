@@ -13,6 +13,7 @@
   latency50  cost per message and rate with 2,000 in flight to a sink that takes 50 ms
   tls-h2  as single, over HTTP/2 and TLS
   stages  instructions per message of each stage and of Redis, by callgrind: also on a busy machine
+  allocations  calls of malloc per message, of sendqd and of its libraries, by caller (callgrind)
   large   e-mails with an attachment of 1 MiB
   formats CPU of parsing, checking and answering a 600-byte job of each format, in process
 
@@ -26,6 +27,7 @@ import os
 import sys
 
 from stand import SERVER_CPU, Bench  # before the others: makes tools/ importable
+from allocations import scenario_allocations
 from bulk import scenario_bulk, scenario_filter
 from crowd import scenario_limits, scenario_senders
 from depth import scenario_queue
@@ -40,7 +42,8 @@ SCENARIOS = {"single": scenario_single, "loop": scenario_loop, "queue": scenario
              "idle": scenario_idle, "formats": scenario_formats, "senders": scenario_senders,
              "limits": scenario_limits, "urgent": scenario_urgent, "memory": scenario_memory,
              "latency50": scenario_latency50, "tls-h2": scenario_tls_h2, "large": scenario_large,
-             "bulk": scenario_bulk, "filter": scenario_filter, "stages": scenario_stages}
+             "bulk": scenario_bulk, "filter": scenario_filter, "stages": scenario_stages,
+             "allocations": scenario_allocations}
 
 
 def parse_options(arguments):

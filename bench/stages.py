@@ -26,11 +26,11 @@ def annotated(path):
     return found
 
 
-def run_once(options, build, of, count):
-    """One run of `count` messages with sendqd or Redis (`of`) under callgrind."""
+def callgrind(options, build, of, count, read=annotated, more=()):
+    """What `read` finds in one run of `count` messages with sendqd or Redis (`of`) under callgrind."""
     with Rig(build) as rig:
         out = rig.dir / "callgrind.out"
-        rig.wrap[of] = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
+        rig.wrap[of] = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *more]
         bench = Bench(rig, options)
         bench.patience = 10
         bench.start(rig.nginx(cpu=SERVER_CPU).url)
@@ -39,14 +39,14 @@ def run_once(options, build, of, count):
         if of == "redis":
             bench.redis.shutdown(nosave=True)
             rig.processes["redis"].wait(60)
-        return annotated(out)
+        return read(out)
 
 
 def per_message(options, build):
     """Without what starting and stopping costs: the difference of two runs."""
     result = {}
     for of in ("sendqd", "redis"):
-        few, many = (run_once(options, build, of, n) for n in (FEW, MANY))
+        few, many = (callgrind(options, build, of, n) for n in (FEW, MANY))
         stages = {"all": "PROGRAM"} | (STAGES if of == "sendqd" else {})
         for stage, name in stages.items():
             if name in many:
