@@ -31,7 +31,7 @@ def read_calls(path):
 def owner_of(chain, owners):
     """Who wants the memory: the first caller that is not the C library itself."""
     for name in chain[1:]:
-        if owners.get(name, "???") not in ("libc", "???"):
+        if owners.get(name, "???") not in ("libc", "ld-linux-x86-64", "???"):
             return owners[name]
     return "libc"
 
