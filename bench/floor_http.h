@@ -1,7 +1,7 @@
 /* What the floors share: one HTTP request sent over and over by libcurl's socket API and libevent,
  * with every means that makes libcurl cheap. Errors end the program. */
-#ifndef FLOOR_HTTP_H
-#define FLOOR_HTTP_H
+#ifndef SENDQ_BENCH_FLOOR_HTTP_H
+#define SENDQ_BENCH_FLOOR_HTTP_H
 
 #include <curl/curl.h>
 #include <event2/event.h>
