@@ -62,8 +62,9 @@ struct ctl {
     const char *ns;
     struct paper paper;
     struct redis_sync *redis;
-    bool failed; /* a call failed, and that was said */
-    bool lost;   /* ... since the connection broke */
+    bool failed;       /* a call failed, and that was said */
+    bool lost;         /* ... since the connection broke */
+    bool spares_types; /* a key of another type reads as empty; else that call has failed */
     struct redisReply **replies;
     size_t reply_count, reply_cap;
     struct arena arena;

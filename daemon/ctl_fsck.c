@@ -41,8 +41,8 @@ void fsck_finding(struct fsck *f, const char *kind, const char *key, const char 
     ctl_flush(c);
 }
 
-struct fsck_answer fsck_look(struct fsck *f, const char *look, const char *const *args,
-                             size_t count)
+struct fsck_answer fsck_look(struct fsck *f, enum ctl_script s, const char *look,
+                             const char *const *args, size_t count)
 {
     const char **all = arena_alloc(&f->c->arena, (count + 3) * sizeof(*all));
     const struct redisReply *r, *found;
@@ -52,7 +52,7 @@ struct fsck_answer fsck_look(struct fsck *f, const char *look, const char *const
     all[2] = f->retention;
     if (count > 0)
         memcpy(all + 3, args, count * sizeof(*all));
-    r = ctl_script(f->c, CTL_SCRIPT_FSCK, all, count + 3);
+    r = ctl_script(f->c, s, all, count + 3);
     found = reply_at(r, 1);
     for (size_t i = 0; i + 3 < reply_count(found); i += 4)
         fsck_finding(f, reply_str(reply_at(found, i), NULL),
@@ -71,8 +71,8 @@ void fsck_batch_end(struct fsck *f, struct fsck_batch *b, fsck_on_answer done)
     if (b->count == 0)
         return;
     b->names[0] = b->fixed;
-    a = b->fixed ? fsck_look(f, b->look, b->names, b->count + 1)
-                 : fsck_look(f, b->look, b->names + 1, b->count);
+    a = b->fixed ? fsck_look(f, CTL_SCRIPT_FSCK, b->look, b->names, b->count + 1)
+                 : fsck_look(f, CTL_SCRIPT_FSCK, b->look, b->names + 1, b->count);
     b->count = 0;
     if (done)
         done(f, a);
@@ -147,7 +147,7 @@ static enum ctl_exit run(struct ctl *c)
 
     buf_add_i64(&retention, c->config->retention_ms);
     f.retention = buf_str(&retention);
-    fsck_look(&f, "types", NULL, 0);
+    c->spares_types = true;
     fsck_scan_keys(&f);
     fsck_read_places(&f);
     check_records(&f);
@@ -157,6 +157,7 @@ static enum ctl_exit run(struct ctl *c)
     seen_clear(&f.final);
     map_free(&f.queues);
     map_free(&f.workers);
+    map_free(&f.others);
     free_values(&f.bulks);
     free_values(&f.senders);
     free_values(&f.tally);

@@ -39,6 +39,7 @@ struct fsck {
     struct map bulks;           /* struct fsck_bulk */
     struct map senders;         /* int64_t: further references in their queues */
     struct map tally;           /* struct fsck_tally by "<day> <counter>" */
+    struct map others;          /* beginnings of unknown names: f = a namespace of its own */
     int64_t messages, bulk_count, findings, repaired, unchecked;
     bool again; /* the records are counted a second time: what is wrong with them was said */
 };
@@ -47,12 +48,13 @@ struct fsck {
 struct fsck_answer {
     const struct redisReply *first, *second;
 };
-struct fsck_answer fsck_look(struct fsck *f, const char *look, const char *const *args,
-                             size_t count);
+struct fsck_answer fsck_look(struct fsck *f, enum ctl_script s, const char *look,
+                             const char *const *args, size_t count);
 void fsck_finding(struct fsck *f, const char *kind, const char *key, const char *what,
                   bool repaired);
 
-/* Names for one look, gathered as far as one call takes them. `fixed` stands in front of all. */
+/* Names for one look of CTL_SCRIPT_FSCK, gathered as far as one call takes them. `fixed` stands in
+ * front of all. */
 #define FSCK_BATCH 500
 struct fsck_batch {
     const char *look, *fixed;

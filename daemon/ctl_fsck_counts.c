@@ -42,7 +42,7 @@ static void read_ledgers(struct fsck *f, const char *id, int64_t shards, bool co
     for (int64_t first = 0; first < shards && !f->c->failed; first += LEDGERS) {
         int64_t last = first + LEDGERS < shards ? first + LEDGERS - 1 : shards - 1;
         const char *args[] = {id, ctl_text(f->c, first), ctl_text(f->c, last)};
-        struct fsck_answer a = fsck_look(f, "ledgers", args, 3);
+        struct fsck_answer a = fsck_look(f, CTL_SCRIPT_FSCK_COUNTS, "ledgers", args, 3);
 
         ret->sent += reply_int(reply_at(a.first, 0), 0);
         ret->failed += reply_int(reply_at(a.first, 1), 0);
@@ -96,7 +96,7 @@ static void check_bulk(struct fsck *f, const char *id, const struct fsck_bulk *b
     const char *args[] = {id, ctl_text(f->c, b->ready),
                           ctl_text(f->c, b->other + count_held(f, id)), ctl_text(f->c, b->leased)};
 
-    f->unchecked += reply_int(fsck_look(f, "bulk", args, 4).first, 0);
+    f->unchecked += reply_int(fsck_look(f, CTL_SCRIPT_FSCK_COUNTS, "bulk", args, 4).first, 0);
     f->bulk_count++;
     ctl_forget(f->c);
 }

@@ -69,7 +69,7 @@ static void read_element(struct fsck *f, struct queue_walk *w, const struct redi
 
 static int64_t *extra_of(struct fsck *f, const char *queue)
 {
-    const char *end = strrchr(queue, ':');
+    const char *end = strchr(queue, ':'); /* a lane's name may hold more of them */
     char *sender = mem_strndup(queue, end ? (size_t)(end - queue) : strlen(queue));
     int64_t *extra = map_get(&f->senders, sender);
 
@@ -121,11 +121,12 @@ static void read_set(struct fsck *f, const char *command, const char *key_name, 
         for (size_t i = 0; i < reply_count(page); i += step) {
             int64_t n = 0;
             struct fsck_bulk *b = open_reference(f, reply_at(page, i), &n);
+            const char *id = reply_str(reply_at(page, i), NULL);
 
             if (b)
                 b->other += n;
-            else if (reply_str(reply_at(page, i), NULL))
-                fsck_batch_add(f, &batch, reply_str(reply_at(page, i), NULL), NULL);
+            else if (id && id[0] != '~') /* a sender, whose turn comes then */
+                fsck_batch_add(f, &batch, id, NULL);
         }
         fsck_batch_end(f, &batch, NULL);
         snprintf(cursor, sizeof(cursor), "%s", next ? next : "0");
@@ -202,8 +203,8 @@ void fsck_check_senders(struct fsck *f)
     for (size_t pos = 0; map_next(&f->senders, &pos, &name, &extra);) {
         const char *args[] = {name, ctl_text(f->c, *(int64_t *)extra)};
 
-        f->unchecked += reply_int(fsck_look(f, "sender", args, 2).first, 0);
+        f->unchecked += reply_int(fsck_look(f, CTL_SCRIPT_FSCK_COUNTS, "sender", args, 2).first, 0);
         ctl_forget(f->c);
     }
-    f->unchecked += reply_int(fsck_look(f, "buckets", NULL, 0).first, 0);
+    f->unchecked += reply_int(fsck_look(f, CTL_SCRIPT_FSCK_COUNTS, "buckets", NULL, 0).first, 0);
 }

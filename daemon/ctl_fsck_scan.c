@@ -2,6 +2,7 @@
 #include "ctl_fsck.h"
 
 #include "siphash.h"
+#include "text.h"
 #include "uuid.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,33 +99,53 @@ enum key_family {
 };
 
 /* Names that end with ':' are the beginning of names. */
-static const struct {
-    const char *name;
+struct key_shape {
+    const char *name, *type;
     enum key_family family;
-} families[] = {
-    {"message:", FAMILY_KNOWN},       {"content:", FAMILY_CONTENT},  {"ready:", FAMILY_QUEUE},
-    {"lease:", FAMILY_WORKER},        {"refs:", FAMILY_WORKER},      {"claimed:", FAMILY_WORKER},
-    {"bulk:", FAMILY_BULK},           {"reply:", FAMILY_EXPIRING},   {"idem:", FAMILY_EXPIRING},
-    {"pair:", FAMILY_EXPIRING},       {"stats:", FAMILY_EXPIRING},   {"timeline:", FAMILY_EXPIRING},
-    {"minutes:", FAMILY_EXPIRING},    {"worker:", FAMILY_EXPIRING},  {"bucket:", FAMILY_KNOWN},
-    {"sender:", FAMILY_KNOWN},        {"waiters:", FAMILY_KNOWN},    {"parked:", FAMILY_EXPIRING},
-    {"lead:", FAMILY_KNOWN},          {"leads:", FAMILY_KNOWN},      {"template:", FAMILY_KNOWN},
-    {"suppressed:", FAMILY_KNOWN},    {"jobs", FAMILY_KNOWN},        {"jobs:high", FAMILY_KNOWN},
-    {"jobs:low", FAMILY_KNOWN},       {"events", FAMILY_KNOWN},      {"rejected", FAMILY_KNOWN},
-    {"dead", FAMILY_KNOWN},           {"workers", FAMILY_KNOWN},     {"senders", FAMILY_KNOWN},
-    {"worker_names", FAMILY_KNOWN},   {"delayed", FAMILY_KNOWN},     {"turn", FAMILY_KNOWN},
-    {"suspects", FAMILY_EXPIRING},    {"healed", FAMILY_EXPIRING},   {"expand", FAMILY_KNOWN},
-    {"shared_buckets", FAMILY_KNOWN}, {"bulks", FAMILY_KNOWN},       {"leads", FAMILY_KNOWN},
-    {"text:", FAMILY_KNOWN},          {"reading:", FAMILY_EXPIRING},
+};
+
+static const struct key_shape shapes[] = {
+    {"message:", "hash", FAMILY_KNOWN},       {"content:", "string", FAMILY_CONTENT},
+    {"text:", "string", FAMILY_KNOWN},        {"reading:", "string", FAMILY_EXPIRING},
+    {"ready:", "list", FAMILY_QUEUE},         {"lanes:", "zset", FAMILY_KNOWN},
+    {"lease:", "set", FAMILY_WORKER},         {"refs:", "hash", FAMILY_WORKER},
+    {"claimed:", "list", FAMILY_WORKER},      {"bulk:", "hash", FAMILY_BULK},
+    {"reply:", "list", FAMILY_EXPIRING},      {"idem:", "string", FAMILY_EXPIRING},
+    {"pair:", "string", FAMILY_EXPIRING},     {"stats:", "hash", FAMILY_EXPIRING},
+    {"timeline:", "stream", FAMILY_EXPIRING}, {"minutes:", "hash", FAMILY_EXPIRING},
+    {"worker:", "hash", FAMILY_EXPIRING},     {"bucket:", "hash", FAMILY_KNOWN},
+    {"sender:", "hash", FAMILY_KNOWN},        {"waiters:", "zset", FAMILY_KNOWN},
+    {"parked:", "zset", FAMILY_EXPIRING},     {"lead:", "hash", FAMILY_KNOWN},
+    {"leads", "set", FAMILY_KNOWN},           {"leads:assignee:", "set", FAMILY_KNOWN},
+    {"template:", "hash", FAMILY_KNOWN},      {"suppressed:", "set", FAMILY_KNOWN},
+    {"jobs", "list", FAMILY_KNOWN},           {"jobs:high", "list", FAMILY_KNOWN},
+    {"jobs:low", "list", FAMILY_KNOWN},       {"events", "stream", FAMILY_KNOWN},
+    {"rejected", "stream", FAMILY_KNOWN},     {"dead", "zset", FAMILY_KNOWN},
+    {"workers", "zset", FAMILY_KNOWN},        {"senders", "set", FAMILY_KNOWN},
+    {"worker_names", "zset", FAMILY_KNOWN},   {"delayed", "zset", FAMILY_KNOWN},
+    {"turn", "zset", FAMILY_KNOWN},           {"suspects", "hash", FAMILY_EXPIRING},
+    {"healed", "string", FAMILY_EXPIRING},    {"expand", "zset", FAMILY_KNOWN},
+    {"shared_buckets", "set", FAMILY_KNOWN},  {"bulks", "zset", FAMILY_KNOWN},
 #ifdef SENDQ_CRASH_POINTS
-    {"test_clock", FAMILY_KNOWN},
+    {"test_clock", "string", FAMILY_KNOWN},
 #endif
 };
 
-#define FAMILIES (sizeof(families) / sizeof(families[0]))
+/* NULL = no key of sendq's has such a name. */
+static const struct key_shape *shape_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+        size_t len = strlen(shapes[i].name);
+
+        if (shapes[i].name[len - 1] == ':' ? strncmp(name, shapes[i].name, len) == 0
+                                           : strcmp(name, shapes[i].name) == 0)
+            return &shapes[i];
+    }
+    return NULL;
+}
 
 struct key_walk {
-    struct fsck_batch expiring, contents, owners, parts;
+    struct fsck_batch types, expiring, contents, owners, parts, lanes;
 };
 
 /* "<id>:content", "<id>:ledger:7": where the part begins; NULL = it is a bulk's own hash. */
@@ -147,6 +168,23 @@ static const char *part_of(const char *name)
     return NULL;
 }
 
+/* The type of "<id>", "<id>:content", "<id>:ledger:7". */
+static const char *type_in_bulk(const char *name)
+{
+    const char *part = part_of(name);
+
+    switch (part ? part[1] : 'h') {
+    case 'i': /* ids */
+        return "list";
+    case 's': /* seen */
+        return "set";
+    case 'h': /* held, or its own hash */
+        return part ? "list" : "hash";
+    default: /* content, ledger */
+        return "hash";
+    }
+}
+
 static void note_bulk(struct fsck *f, struct key_walk *w, const char *name)
 {
     const char *part = part_of(name);
@@ -160,48 +198,73 @@ static void note_bulk(struct fsck *f, struct key_walk *w, const char *name)
     fsck_batch_add(f, &w->parts, part + 1, NULL);
 }
 
+/* A name that is none of this namespace's: of another one that begins with this one's name
+ * ("sendq:eu" beside "sendq"), which then has senders of its own. */
+static bool is_of_other(struct fsck *f, const char *name)
+{
+    for (const char *end = strchr(name, ':'); end; end = strchr(end + 1, ':')) {
+        const char *other = arena_strndup(&f->c->arena, name, (size_t)(end - name));
+        const char *key = arena_printf(&f->c->arena, "%s:%s:senders", f->c->ns, other);
+
+        if (shape_of(end + 1) == NULL)
+            continue;
+        if (map_get(&f->others, other) == NULL)
+            map_set(&f->others, other,
+                    text_eq(reply_str(ctl_call(f->c, "TYPE", key), NULL), "set") ? f : (void *)f->c);
+        if (map_get(&f->others, other) == f)
+            return true;
+    }
+    return false;
+}
+
 static void note_key(struct fsck *f, const char *name, void *arg)
 {
+    const struct key_shape *shape = shape_of(name);
     struct key_walk *w = arg;
-    size_t i = 0, len = 0;
+    const char *rest;
 
-    for (; i < FAMILIES; i++) {
-        len = strlen(families[i].name);
-        if (families[i].name[len - 1] == ':' ? strncmp(name, families[i].name, len) == 0
-                                             : strcmp(name, families[i].name) == 0)
-            break;
+    if (shape == NULL) {
+        if (!is_of_other(f, name))
+            fsck_finding(f, "unknown_key", arena_printf(&f->c->arena, "%s:%s", f->c->ns, name),
+                         "is none of sendq's", false);
+        return;
     }
-    if (i == FAMILIES)
-        fsck_finding(f, "unknown_key", arena_printf(&f->c->arena, "%s:%s", f->c->ns, name),
-                     "is none of sendq's", false);
-    else if (families[i].family == FAMILY_EXPIRING)
+    rest = name + strlen(shape->name);
+    fsck_batch_add(f, &w->types, name, NULL);
+    fsck_batch_add(f, &w->types, shape->family == FAMILY_BULK ? type_in_bulk(rest) : shape->type,
+                   NULL);
+    if (shape->family == FAMILY_EXPIRING)
         fsck_batch_add(f, &w->expiring, name, NULL);
-    else if (families[i].family == FAMILY_CONTENT)
-        fsck_batch_add(f, &w->contents, name + len, NULL);
-    else if (families[i].family == FAMILY_QUEUE)
-        map_set(&f->queues, name + len, f);
-    else if (families[i].family == FAMILY_BULK)
-        note_bulk(f, w, name + len);
-    else if (families[i].family == FAMILY_WORKER && !map_set(&f->workers, name + len, f))
-        fsck_batch_add(f, &w->owners, name + len, NULL);
+    else if (shape->family == FAMILY_CONTENT)
+        fsck_batch_add(f, &w->contents, rest, NULL);
+    else if (shape->family == FAMILY_BULK)
+        note_bulk(f, w, rest);
+    else if (shape->family == FAMILY_QUEUE && !map_set(&f->queues, rest, f))
+        fsck_batch_add(f, &w->lanes, rest, NULL);
+    else if (shape->family == FAMILY_WORKER && !map_set(&f->workers, rest, f))
+        fsck_batch_add(f, &w->owners, rest, NULL);
 }
 
 static void end_keys(struct fsck *f, void *arg)
 {
     struct key_walk *w = arg;
 
+    fsck_batch_end(f, &w->types, NULL);
     fsck_batch_end(f, &w->expiring, NULL);
     fsck_batch_end(f, &w->contents, NULL);
     fsck_batch_end(f, &w->owners, NULL);
     fsck_batch_end(f, &w->parts, NULL);
+    fsck_batch_end(f, &w->lanes, NULL);
 }
 
 void fsck_scan_keys(struct fsck *f)
 {
-    struct key_walk w = {.expiring.look = "expiring",
+    struct key_walk w = {.types.look = "types",
+                         .expiring.look = "expiring",
                          .contents.look = "contents",
                          .owners.look = "owners",
-                         .parts.look = "parts"};
+                         .parts.look = "parts",
+                         .lanes.look = "lanes"};
 
     walk(f, "", note_key, end_keys, &w);
 }

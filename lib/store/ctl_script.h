@@ -10,6 +10,7 @@ enum ctl_script {
     CTL_SCRIPT_LEADS,
     CTL_SCRIPT_BULK,
     CTL_SCRIPT_FSCK,
+    CTL_SCRIPT_FSCK_COUNTS,
 };
 
 /* Text for EVAL. KEYS and the first three ARGV are those of every script (common.lua). */

@@ -18,6 +18,9 @@ def put_message(stand, status, place=None, sender="mail", **fields):
     if place == "ready":
         stand.redis.rpush(stand.key("ready", sender, "2"), message_id)
         stand.redis.zadd(stand.key("turn"), {sender: 1e15})
+    elif place and place[0] == "2":
+        stand.redis.rpush(stand.key("ready", sender, place), message_id)
+        stand.redis.zadd(stand.key("lanes", sender, "2"), {place[2:]: 1})
     elif place == "delayed":
         stand.redis.zadd(stand.key("delayed"), {message_id: 4e12})
     elif place:
@@ -30,12 +33,15 @@ def healthy(stand):
     """One message of each kind, all where they belong."""
     ids = {"queued": put_message(stand, "queued", "ready"),
            "scheduled": put_message(stand, "scheduled", "delayed"),
-           "sending": put_message(stand, "sending", "w1")}
-    for name in ("queued", "scheduled", "sending"):
+           "sending": put_message(stand, "sending", "w1"),
+           "in_lane": put_message(stand, "queued", "2/a:b", sender="lanes", _priority="2/a:b")}
+    stand.redis.zadd(stand.key("delayed"), {"~lanes": 4e12})
+    for name in ids:
         stand.redis.hset(stand.key("message", ids[name]), "_fence", "1")
-    stand.redis.sadd(stand.key("senders"), "mail")
-    stand.redis.hset(stand.key("sender", "mail"),
-                     mapping={"state": "ok", "_buckets": "sender:mail"})
+    stand.redis.sadd(stand.key("senders"), "mail", "lanes")
+    for sender, in_lanes in (("mail", 0), ("lanes", 1)):
+        stand.redis.hset(stand.key("sender", sender), mapping={
+            "state": "ok", "_buckets": "sender:mail", "_in_lanes": in_lanes})
     stand.redis.hset(stand.key("bucket", "sender:mail"), mapping={"busy": "1", "conc": "0"})
     return ids
 
@@ -132,8 +138,26 @@ def dead_but_queued(s, ids):
     s.redis.zadd(s.key("dead"), {ids["queued"]: 1})
 
 
-def wrong_type(s, ids):
-    s.redis.set(s.key("rejected"), "x")
+def forgotten_lane(s, ids):
+    s.redis.zrem(s.key("lanes", "lanes", "2"), "a:b")
+
+
+def uncounted_lane(s, ids):
+    s.redis.hset(s.key("sender", "lanes"), "_in_lanes", "0")
+
+
+def forgotten_lanes(s, ids):
+    s.redis.zrem(s.key("delayed"), "~lanes")
+
+
+def double_in_lane(s, ids):
+    s.redis.rpush(s.key("ready", "lanes", "2/a:b"), ids["in_lane"])
+    s.redis.hset(s.key("sender", "lanes"), "_in_lanes", "2")
+
+
+def wrong_lane(s, ids):
+    s.redis.rename(s.key("ready", "lanes", "2/a:b"), s.key("ready", "lanes", "2/c"))
+    s.redis.zadd(s.key("lanes", "lanes", "2"), {"c": 1})
 
 
 def uncounted_sent(s, ids):
@@ -160,7 +184,10 @@ DAMAGE = [  # what is done, the kind of finding, whether --repair mends it
     (orphaned_content, "no_ttl", True), (eternal_reply, "no_ttl", True),
     (strange_key, "unknown_key", False), (strange_status, "bad_status", False),
     (busy_for_ever, "bad_count", True), (bad_batch, "bad_batch", False),
-    (dead_but_queued, "stale", True), (wrong_type, "wrong_type", False),
+    (dead_but_queued, "stale", True),
+    (forgotten_lane, "no_turn", True), (uncounted_lane, "bad_count", True),
+    (forgotten_lanes, "no_turn", True), (double_in_lane, "twice", True),
+    (wrong_lane, "wrong_queue", True),
     (uncounted_sent, "bad_count", False), (overcounted_sent, "bad_count", False)]
 
 
@@ -181,6 +208,70 @@ def test_damage_is_found_and_repaired(stand, damage, kind, mends):
         check_clean(stand)
     else:
         assert code == 1
+
+
+# A key of each shape, by its type; "-" stands for a colon within a name.
+TYPED = {
+    "string": ["content x", "text x", "reading x", "idem x", "pair mail x", "healed"],
+    "list": ["ready mail 3", "claimed w1", "reply x", "jobs", "jobs high", "jobs low", "bulk x ids",
+             "bulk x held"],
+    "hash": ["message x", "refs w1", "bulk x", "bulk x content", "bulk x ledger 7", "stats 2026-01-01",
+             "minutes 7", "worker x", "bucket x", "sender mail", "lead x", "template x", "suspects"],
+    "set": ["lease w1", "leads", "leads assignee x", "suppressed email", "senders",
+            "shared_buckets", "bulk x seen 3"],
+    "zset": ["lanes mail 2", "waiters x", "parked x", "dead", "workers", "worker_names", "delayed",
+             "turn", "expand", "bulks"],
+    "stream": ["timeline contact x", "events", "rejected"]}
+
+
+def test_keys_of_another_type(stand):
+    """Each is told, with both types; none keeps the rest from being looked at, or is touched."""
+    ids = healthy(stand)
+    stand.redis.rpush(stand.key("ready", "other", "2"), "ghost")
+    wrong = {stand.key(*name.split()): kind for kind, names in TYPED.items() for name in names}
+    for key, kind in wrong.items():
+        stand.redis.delete(key)
+        stand.redis.set(key, "x") if kind != "string" else stand.redis.rpush(key, "x")
+    for options in ([], ["--repair"]):
+        code, findings, summary = run_fsck(stand, *options)
+        told = {f["key"]: f["what"] for f in findings if f["kind"] == "wrong_type"}
+        assert told == {key: f"is a {'list' if kind == 'string' else 'string'}, must be a {kind}"
+                        for key, kind in wrong.items()}
+        assert ("no_message", stand.key("ready", "other", "2")) \
+            in {(f["kind"], f["key"]) for f in findings}
+        assert code == 1 and summary["messages"] == len(ids) + 1
+    assert {key: stand.redis.type(key) for key in wrong} \
+        == {key: "list" if kind == "string" else "string" for key, kind in wrong.items()}
+
+
+def test_a_namespace_behind_another(stand):
+    """The longer one's keys are none of the shorter one's business, once it has senders."""
+    healthy(stand)
+    other = f"{stand.ns}:eu"
+    names = ["message:x:y", "ready:mail:2", "jobs:high", "bulk:x:ledger:7"]
+    for name in names:
+        stand.redis.set(f"{other}:{name}", "x")
+    code, findings, _ = run_fsck(stand)
+    assert code == 1 and {(f["kind"], f["key"]) for f in findings} \
+        == {("unknown_key", f"{other}:{name}") for name in names}
+    stand.redis.sadd(f"{other}:senders", "mail")
+    check_clean(stand)
+    stand.redis.set(f"{other}:leak", "x")
+    assert [(f["kind"], f["key"]) for f in run_fsck(stand)[1]] == [("unknown_key", f"{other}:leak")]
+
+
+def test_lanes_that_wait_are_no_finding(stand):
+    """Messages and a bulk of tenants whose turn has not come, one tenant parked over its limit."""
+    put_leads(stand, people(50))
+    stand.start([stand.sender(limits={"rate": "5/s burst 1"})],
+                limits={"tenants": ["acme 1/min burst 1"]})
+    stand.push(job({"search_keyword": "example"}, "TRANSACTIONAL", tenant="acme"))
+    wait_for(lambda: stand.redis.zscore(stand.key("delayed"), "~mail"), stand.logs)
+    check_clean(stand)
+    stand.push(*[envelope(tenant=f"t{n % 7}") for n in range(50)])
+    wait_for(lambda: stand.redis.hlen(stand.key("sender", "mail")) and
+             int(stand.redis.hget(stand.key("sender", "mail"), "_in_lanes")) > 20, stand.logs)
+    check_clean(stand)
 
 
 @pytest.mark.parametrize("damage", [lose_from_queue, lose_from_delayed, lose_lease,
