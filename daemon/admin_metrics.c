@@ -131,6 +131,9 @@ static void print_worker(const struct engine_status *s, struct buf *b)
     single(b, "sendq_stale_outcomes_total", "counter",
            "Outcomes that came after the message's lease had passed to another worker.",
            (int64_t)s->stale);
+    single(b, "sendq_redis_problems_total", "counter",
+           "How often Redis refused something, or a key of another type held something up.",
+           (int64_t)s->problems);
     single(b, "sendq_ready", "gauge", "Whether this process holds its lease and takes jobs.",
            s->ready);
     single(b, "sendq_redis_up", "gauge", "Whether the connection to Redis stands.", s->redis_up);

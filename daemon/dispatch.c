@@ -298,6 +298,8 @@ static void on_claimed(enum store_status st, const struct store_claims *c, void 
         d->full = d->full && c->count == 0;
         if (c->count == 0 && c->next_us != 0 && c->next_us <= c->now_us)
             d->pause_until_us = loop_now_us(d->loop) + EMPTY_PAUSE_US;
+        for (size_t i = 0; i < STORE_COMPLAINTS && c->complaints[i]; i++)
+            d->ops.problem(c->complaints[i], d->ops.arg);
         if (c->unknown_senders)
             d->ops.unknown_senders(d->ops.arg);
     }

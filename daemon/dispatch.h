@@ -17,7 +17,8 @@ struct dispatch_ops {
     void (*slice)(const struct store_claimed *c, void *arg); /* of a bulk, to render */
     unsigned (*rendering)(void *arg);   /* recipients there: dispatch_hold follows for each */
     void (*unknown_senders)(void *arg); /* Redis lacks their configuration */
-    void (*problem)(const char *what, void *arg); /* Redis refused a claim; said once per cause */
+    void (*problem)(const char *what,
+                    void *arg); /* Redis refused a claim, or a part; said once per cause */
     void *arg;
 };
 

@@ -39,6 +39,7 @@ static void tell(struct engine *e, enum log_level level, const char *event, cons
 
 static void on_problem(const char *what, void *arg)
 {
+    ((struct engine *)arg)->problems++;
     tell(arg, LOG_LVL_ERROR, "redis", what);
 }
 

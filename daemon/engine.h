@@ -18,6 +18,7 @@ struct engine_status {
     unsigned in_flight, in_flight_max;
     unsigned unrecorded; /* outcomes that Redis does not have yet */
     uint64_t sent, failed, retried, stale;
+    uint64_t problems; /* that the log has as event=redis, repeated ones too */
     uint64_t accepted, duplicates, rejected;
 };
 

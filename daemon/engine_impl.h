@@ -48,6 +48,7 @@ struct engine {
     int64_t rate_at_us;
     uint64_t rate_sent;
     struct repeats repeats;
+    uint64_t problems; /* told by it or not */
 };
 
 void engine_name_providers(struct engine *e);

@@ -26,6 +26,7 @@ void engine_get_status(const struct engine *e, struct engine_status *ret)
         .failed = r->failed,
         .retried = r->retried,
         .stale = r->stale,
+        .problems = e->problems,
         .accepted = a->accepted,
         .duplicates = a->duplicates,
         .rejected = a->rejected,

@@ -243,11 +243,14 @@ struct store_claimed {
     bool charge;           /* store_charge has to be asked about them */
 };
 
+#define STORE_COMPLAINTS 4
 struct store_claims {
     int64_t now_us, next_us;
     const struct store_claimed *items;
     size_t count;
     bool unknown_senders; /* some sender has no configuration in Redis: store_configure again */
+    const char
+        *complaints[STORE_COMPLAINTS]; /* keys of another type that hold something up; NULL */
 };
 
 typedef void (*store_claim_cb)(enum store_status st, const struct store_claims *c, void *arg);

@@ -82,7 +82,7 @@ enum sq_err store_accept_send(struct store *s, struct resp *call, store_accept_c
 
 /* --- claim --- */
 
-#define CLAIM_HEAD 4 /* 'ok', now, next, unknown */
+#define CLAIM_HEAD 5 /* 'ok', now, next, unknown, complaints */
 #define CLAIM_ITEM 2
 
 /* What stands for the id of a slice: "@<s|-><w|-><c|-><bulk>". */
@@ -152,6 +152,8 @@ static void deliver_claim(struct store *s, struct store_call *call, enum store_s
         c.now_us = reply_int(reply_at(r, 1), 0);
         c.next_us = reply_int(reply_at(r, 2), 0);
         c.unknown_senders = reply_count(reply_at(r, 3)) > 0;
+        for (size_t i = 0; i < STORE_COMPLAINTS; i++)
+            c.complaints[i] = reply_str(reply_at(reply_at(r, 4), i), NULL);
         c.count = n > CLAIM_HEAD ? (n - CLAIM_HEAD) / CLAIM_ITEM : 0;
         store_see_clock(s, call, c.now_us);
     }

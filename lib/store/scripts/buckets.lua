@@ -166,6 +166,8 @@ local function read_bucket(name)
       v[k] = all[k]
     end
     v.borrowed = true
+  elseif v.err then
+    complain(P .. 'bucket:' .. name)
   end
   return v
 end
@@ -235,7 +237,7 @@ local function free_places(b, n)
     free = math.max(0, 1 - b.busy) -- one goes to see
   end
   if free > 1 and free < n and b.waiters then
-    free = math.max(1, math.floor(free / (1 + rivals + tell('ZCARD', b.waiters))))
+    free = math.max(1, math.floor(free / (1 + rivals + (ask('ZCARD', b.waiters) or 0))))
   end
   return math.min(n, free)
 end
@@ -252,7 +254,7 @@ local function places(sender, list, n)
         -- Whoever finishes gives the turn back; this is only the safety net. Of a place that senders
         -- share, the one who has waited longest gets it.
         if b.waiters then
-          tell('ZADD', b.waiters, 'NX', int(now_us), sender)
+          ask('ZADD', b.waiters, 'NX', int(now_us), sender)
         end
         return 0, 'throttled', now_us + 1000000
       end

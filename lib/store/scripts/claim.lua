@@ -5,7 +5,7 @@
 -- ARGV: 4 want (sends that can start now), 5 prefetch (further ones, only for senders without a
 -- rate), 6 quantum per sender, 7 horizon us (how far ahead slots are granted), 8 channels
 -- that may have a suppression list, 9 zones, then per zone: name and four day bounds in ms.
--- Returns {'ok', now_us, next_us or 0, unknown senders {}, then per message: "<fence> <attempts>
+-- Returns {'ok', now_us, next_us or 0, unknown senders {}, complaints {}, then per message: "<fence> <attempts>
 -- <slot_us: when it may start> <flag> <id>" and what is stored of it} or {'fenced'}. Flags: '-', 's'
 -- suppressed, 'c' capped: must start in its slot, 'l' over a limit: fails; and then, where its sender
 -- has limits, ":<limit>/<left>/<reset s>" of the one that has the least left.
@@ -26,7 +26,7 @@ end
 local turn = P .. 'turn'
 local unknown, leased = {}, {}
 -- What is returned; not unpacked from another table, which Lua does for some 8000 values only.
-local out = { 'ok', int(now_us), '0', unknown }
+local out = { 'ok', int(now_us), '0', unknown, complaints }
 -- As LOOK_MAX, of a sender whose messages may have to wait for buckets of their own, which costs more.
 local LINE_MAX = 128
 
@@ -375,6 +375,9 @@ local function serve(sender, s)
     local at = slot(list, 1)
     next_us = at > now_us + horizon and at - horizon or now_us
   end
+  if held_up and sent == 0 then
+    state, next_us = 'throttled', math.max(next_us, now_us + 1000000)
+  end
   if next_us > now_us then
     refuse_waiting(sender, list, next_us)
   end
@@ -428,7 +431,10 @@ for position, sender in ipairs(due) do
   end
   local s = tell('HMGET', P .. 'sender:' .. sender, '_buckets', 'state', '_ignore_suppressed',
     '_served', '_shown', '_by', '_pair', '_pairs_until', 'effective_rate', '_extra', '_in_lanes')
-  if not s[1] then
+  if s.err then
+    complain(P .. 'sender:' .. sender)
+    call('ZADD', turn, int(now_us + 5000000), sender)
+  elseif not s[1] then
     -- Nobody has configured it (Redis was emptied, or its sender was taken out): ask.
     unknown[#unknown + 1] = sender
     call('ZADD', turn, int(now_us + 5000000), sender)

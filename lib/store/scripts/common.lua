@@ -49,6 +49,26 @@ local function check_types()
 end
 local tell = redis.pcall
 
+-- Other keys of another type hold up only what needs them, and are complained of: by claim, which
+-- meets them whenever something waits, and by configure.
+local complaints = {}
+local function complain(key)
+  if not complaints[key] and #complaints < 4 then
+    complaints[key] = true
+    complaints[#complaints + 1] = 'WRONGTYPE ' .. key .. ' is a ' .. call('TYPE', key).ok
+      .. ': what needs it waits (sendqctl fsck)'
+  end
+end
+
+-- The number that a command gives; nothing where its key has another type.
+local function ask(command, key, ...)
+  local n = tell(command, key, ...)
+  if type(n) == 'number' then
+    return n
+  end
+  complain(key)
+end
+
 -- One entry in the event stream; `final` ones are kept in the default mode too.
 local function event(final, type, ...)
   if EV == 'all' or (final and EV == 'final') then
@@ -86,21 +106,23 @@ local function lanes_key(sender, class)
   return P .. 'lanes:' .. sender .. ':' .. class
 end
 
--- n elements came to a queue. Names of senders hold no colon.
+-- n elements come to a queue, or leave it. False = its lane cannot be written. Names of senders hold
+-- no colon.
 local function enter_lane(queue, n)
   local sender, class, lane = string.match(queue, '^([^:]*):(%d)/(.+)$', #P + 7)
-  if lane then
-    tell('ZADD', lanes_key(sender, class), 'NX', int(now_us), lane)
-    tell('HINCRBY', P .. 'sender:' .. sender, '_in_lanes', n)
-  end
+  return not lane or (ask('ZADD', lanes_key(sender, class), 'NX', int(now_us), lane)
+    and ask('HINCRBY', P .. 'sender:' .. sender, '_in_lanes', n)) ~= nil
 end
 
--- Puts messages into a queue. A queue that cannot be written, since somebody made another type of it,
--- must not fail the script midway: they wait in the delayed set, and are tried again.
+-- Puts messages into a queue. A queue that cannot be written, since somebody made another type of it
+-- or of the class' lanes, must not fail the script midway: they wait in the delayed set, and are
+-- tried again. True if they are in the queue.
 local function put(verb, queue, ids)
-  if type(tell(verb, queue, unpack(ids))) == 'number' then
-    enter_lane(queue, #ids)
-    return
+  if enter_lane(queue, #ids) then
+    if ask(verb, queue, unpack(ids)) then
+      return true
+    end
+    enter_lane(queue, -#ids)
   end
   for _, id in ipairs(ids) do
     if not string.find(id, '^[*+]') then -- else references of a bulk

@@ -1,4 +1,5 @@
--- configure: writes the senders' limits where claim reads them; safe to run at any time.
+-- configure: writes the senders' limits where claim reads them; safe to run at any time. One whose
+-- key has another type does not keep the others from theirs.
 -- ARGV: 4 count of buckets, then per bucket: name interval_us tolerance_us day_cap zone concurrency
 -- units (1: the rate counts a message's units, 2: the day does, 3: both) trip (see buckets.lua)
 -- count (of the rate, in words);
@@ -12,7 +13,7 @@ local i, shared = 5, {}
 
 -- Counts what waits in lanes anew, should its count have gone with the sender's hash.
 local function count_lanes(sender)
-  local keys, n = {}, 0
+  local keys, n, all = {}, 0, true
   for class = 1, LAST_CLASS do
     keys[class] = lanes_key(sender, class)
   end
@@ -20,16 +21,19 @@ local function count_lanes(sender)
     return
   end
   for class, key in ipairs(keys) do
-    for _, lane in ipairs(tell('ZRANGE', key, 0, -1)) do
-      local len = tell('LLEN', ready_key(sender, class .. '/' .. lane))
-      n = n + (type(len) == 'number' and len or 0)
+    local found = tell('ZRANGE', key, 0, -1)
+    for _, lane in ipairs(found) do
+      n = n + (ask('LLEN', ready_key(sender, class .. '/' .. lane)) or 0)
     end
+    all = all and not found.err
   end
-  tell('HSET', P .. 'sender:' .. sender, '_in_lanes', n)
+  if all then
+    call('HSET', P .. 'sender:' .. sender, '_in_lanes', n)
+  end
 end
 
 for _ = 1, tonumber(ARGV[4]) do
-  call('HSET', P .. 'bucket:' .. ARGV[i], 'interval', ARGV[i + 1], 'tolerance', ARGV[i + 2],
+  ask('HSET', P .. 'bucket:' .. ARGV[i], 'interval', ARGV[i + 1], 'tolerance', ARGV[i + 2],
     'day_cap', ARGV[i + 3], 'zone', ARGV[i + 4], 'conc', ARGV[i + 5], 'units', ARGV[i + 6], 'trip',
     ARGV[i + 7], 'count', ARGV[i + 8])
   shared[ARGV[i]] = true
@@ -39,7 +43,7 @@ local count = tonumber(ARGV[i])
 if count == 0 then
   for _, name in ipairs(call('SMEMBERS', P .. 'shared_buckets')) do
     if not shared[name] then
-      call('HDEL', P .. 'bucket:' .. name, 'interval')
+      tell('HDEL', P .. 'bucket:' .. name, 'interval')
       call('SREM', P .. 'shared_buckets', name)
     end
   end
@@ -51,18 +55,21 @@ i = i + 1
 for _ = 1, count do
   local id = ARGV[i]
   local key = P .. 'sender:' .. id
-  local old = call('HMGET', key, '_fingerprint', 'state')
-  call('HSET', key, '_fingerprint', ARGV[i + 1], '_buckets', ARGV[i + 2], '_ignore_suppressed',
-    ARGV[i + 3], '_by', ARGV[i + 4], '_pair', ARGV[i + 5])
+  local old = tell('HMGET', key, '_fingerprint', 'state')
+  local there = ask('HSET', key, '_fingerprint', ARGV[i + 1], '_buckets', ARGV[i + 2],
+    '_ignore_suppressed', ARGV[i + 3], '_by', ARGV[i + 4], '_pair', ARGV[i + 5])
   call('SADD', P .. 'senders', id)
-  if not old[2] or (old[2] == 'broken' and old[1] ~= ARGV[i + 1]) then
+  if there and (not old[2] or (old[2] == 'broken' and old[1] ~= ARGV[i + 1])) then
     call('HSET', key, 'state', 'ok')
     call('HDEL', key, 'error_message')
   end
-  count_lanes(id)
+  if there then
+    count_lanes(id)
+  end
   if waiting(id) > 0 then
     give_turn(id)
   end
   i = i + 6
 end
-return { 'ok' }
+-- The caller comes again until it is written as a whole.
+return complaints[1] and redis.error_reply(complaints[1]) or { 'ok' }

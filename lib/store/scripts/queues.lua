@@ -54,6 +54,7 @@ local wide = false -- nothing bounds it: an element need not be cut for a few
 local lanes = {}  -- by class: how many lanes there are
 local moved = 0   -- elements that came to lanes without put()
 local turns = 0   -- lanes served
+local held_up     -- by a key of another type
 
 -- `class` is a number, or has a lane behind it: what a message's `_priority` says.
 local function queue_add(class, n)
@@ -70,16 +71,20 @@ end
 -- Read once, so that empty queues need not be asked.
 local function open_queues(sender, in_lanes)
   local sum = 0
-  queue, moved, lanes = { all = 0, lanes = 0 }, 0, {}
+  queue, moved, lanes, held_up = { all = 0, lanes = 0 }, 0, {}, false
   for class = 0, LAST_CLASS do
-    local len = tell('LLEN', ready_key(sender, class))
-    queue[class] = 0
-    queue_add(class, type(len) == 'number' and len or 0)
-    lanes[class] = in_lanes > 0 and class > 0 and tell('ZCARD', lanes_key(sender, class)) or 0
+    local count = 0
+    if in_lanes > 0 and class > 0 then
+      count = ask('ZCARD', lanes_key(sender, class))
+    end
+    held_up = held_up or not count
+    lanes[class] = count or 0
     sum = sum + lanes[class]
+    queue[class] = 0
+    queue_add(class, ask('LLEN', ready_key(sender, class)) or 0)
   end
-  if in_lanes ~= 0 and sum == 0 then
-    moved = -in_lanes -- somebody deleted them
+  if in_lanes ~= 0 and sum == 0 and not held_up then
+    moved = -in_lanes -- somebody deleted them: fsck finds what waits there
   else
     queue_add('lanes', in_lanes)
   end
@@ -109,6 +114,9 @@ local function take_queue(ids, sender, class, count, many)
     else
       local asked = many and 1 or count - got
       local popped = queue[class] ~= 0 and tell('LPOP', key, asked) or {}
+      if popped.err then
+        complain(key)
+      end
       looked, empty = looked + #popped, #popped < asked
       queue_move(class, -#popped)
       for k, id in ipairs(popped) do

@@ -76,9 +76,13 @@ local function refs_count(sender, b, n, elements)
 end
 
 local function refs_push(verb, b, mark, attempts, n, leads)
-  put(verb, ready_key(b.sender, b.priority), { ref_pack(mark, b.id, int(attempts), int(n), leads) })
-  refs_count(b.sender, b, n, 1)
-  give_turn(b.sender)
+  local element = ref_pack(mark, b.id, int(attempts), int(n), leads)
+  if put(verb, ready_key(b.sender, b.priority), { element }) then
+    refs_count(b.sender, b, n, 1)
+    give_turn(b.sender)
+  else
+    b.dirty = true
+  end
 end
 
 -- The answer of a bulk, as the API's document has it.
