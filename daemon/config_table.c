@@ -27,7 +27,7 @@ static const struct setting root_settings[] = {
     {"redis.url", "redis://127.0.0.1:6379", .type = SETTING_REDIS, CONF(redis_url),
      .help =
          "`redis://user:pass@host:port/db`, `rediss://` (TLS), `unix:///path`, "
-         "`sentinel://host,host/primary`, or "
+         "`sentinel://host,host/primary`, `sentinels://` (TLS), or "
          "a reference (`file:`, `env:`, `credential:`) to one. Several hosts are tried in turn. "
          "The default is where an unconfigured Redis listens"},
     {"redis.user", "", .type = SETTING_SECRET, CONF(redis_user),
@@ -39,13 +39,13 @@ static const struct setting root_settings[] = {
     {"redis.sentinel_password", "", .type = SETTING_SECRET, CONF(redis_sentinel_password),
      .help = "The same"},
     {"redis.ca_file", "", .type = SETTING_FILE, CONF(redis_ca_file),
-     .help = "rediss://: CA certificates (PEM) to trust; empty = the system's"},
+     .help = "TLS: CA certificates (PEM) to trust; empty = the system's"},
     {"redis.cert_file", "", .type = SETTING_FILE, CONF(redis_cert_file),
-     .help = "rediss://: a certificate (PEM) of our own, where Redis asks for one"},
+     .help = "TLS: a certificate (PEM) of our own, where Redis asks for one"},
     {"redis.key_file", "", .type = SETTING_FILE, CONF(redis_key_file),
      .help = "Its key; empty = in the same file"},
     {"redis.server_name", "", .type = SETTING_TEXT, CONF(redis_server_name),
-     .help = "rediss://: whom the server's certificate must name; empty = the host connected to"},
+     .help = "TLS: whom the server's certificate must name; empty = the host connected to"},
     {"redis.timeout", "5s", .type = SETTING_DURATION, CONF(redis_timeout_ms), .min = 10,
      .max = MS_MINUTE,
      .help = "Connecting, or a command without answer, for this long breaks the link: above a "

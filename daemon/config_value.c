@@ -181,7 +181,8 @@ static bool is_url(const char *text, const char *const *schemes)
 
 static bool store_redis(const struct setting *s, const char *text, void *base, struct err_text *e)
 {
-    static const char *const schemes[] = {"redis://", "rediss://", "unix:///", "sentinel://", NULL};
+    static const char *const schemes[] = {"redis://",    "rediss://",    "unix:///",
+                                          "sentinel://", "sentinels://", NULL};
 
     (void)e;
     return is_url(text, schemes) && store_pointer(s, text, base);

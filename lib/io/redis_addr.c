@@ -203,24 +203,30 @@ static enum sq_err parse_unix(const char *s, struct redis_addr *a, struct err_te
 
 enum sq_err redis_addr_parse(const char *url, struct redis_addr *ret, struct err_text *e)
 {
+    static const struct {
+        const char *name;
+        bool tls;
+        enum sq_err (*parse)(const char *s, struct redis_addr *a, struct err_text *e);
+    } schemes[] = {{"unix://", false, parse_unix},
+                   {"redis://", false, parse_tcp},
+                   {"rediss://", true, parse_tcp},
+                   {"sentinel://", false, parse_sentinel},
+                   {"sentinels://", true, parse_sentinel}};
     struct redis_addr a = {.db = 0};
     enum sq_err err;
+    size_t i = 0;
 
     if (url != NULL && text_has_control(url))
         return err_set(e, SQ_ERR_INVALID, "Redis URL: holds a control character");
-    if (url != NULL && text_starts(url, "unix://"))
-        err = parse_unix(url + strlen("unix://"), &a, e);
-    else if (url != NULL && text_starts(url, "redis://"))
-        err = parse_tcp(url + strlen("redis://"), &a, e);
-    else if (url != NULL && text_starts(url, "rediss://")) {
-        a.tls.on = true;
-        err = parse_tcp(url + strlen("rediss://"), &a, e);
-    } else if (url != NULL && text_starts(url, "sentinel://"))
-        err = parse_sentinel(url + strlen("sentinel://"), &a, e);
-    else
-        err = err_set(e, SQ_ERR_INVALID,
-                      "Redis URL: expected unix:///path, redis(s)://[user:password@]host[:port]"
-                      "[/db] or sentinel://host,host/name");
+    while (i < sizeof(schemes) / sizeof(schemes[0]) &&
+           (url == NULL || !text_starts(url, schemes[i].name)))
+        i++;
+    if (i == sizeof(schemes) / sizeof(schemes[0]))
+        return err_set(e, SQ_ERR_INVALID,
+                       "Redis URL: expected unix:///path, redis(s)://[user:password@]host[:port]"
+                       "[/db] or sentinel(s)://host,host/name");
+    a.tls.on = schemes[i].tls;
+    err = schemes[i].parse(url + strlen(schemes[i].name), &a, e);
     if (err == SQ_OK)
         *ret = a;
     explicit_bzero(&a, sizeof(a));
@@ -271,7 +277,8 @@ enum sq_err redis_tls_set(struct redis_tls *t, const char *ca_file, const char *
         return err;
     if (!t->on && (new.ca_file[0] || new.cert_file[0] || new.key_file[0] || new.server_name[0]))
         return err_set(e, SQ_ERR_INVALID,
-                       "Redis URL: CA, certificate, key and server name belong to rediss://");
+                       "Redis URL: CA, certificate, key and server name belong to rediss:// "
+                       "and sentinels://");
     *t = new;
     return SQ_OK;
 }

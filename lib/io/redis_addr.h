@@ -4,6 +4,8 @@
  * cluster unix://[user:password@]/path[?db=N]
  *   sentinel://[user:password@]host[:port][,...]/master[/db]               the hosts are sentinels,
  *                                                  user and password those of the servers they name
+ *   rediss://, sentinels://                                                the same over TLS, the
+ *                                                  sentinels and the servers they name alike
  */
 #ifndef SENDQ_IO_REDIS_ADDR_H
 #define SENDQ_IO_REDIS_ADDR_H
@@ -45,7 +47,8 @@ enum sq_err redis_addr_parse(const char *url, struct redis_addr *ret,
 enum sq_err redis_login_set(struct redis_login *l, const char *which, const char *user,
                             const char *password, struct err_text *e) SQ_MUST_CHECK;
 
-/* Fills in what is not NULL or "". They are refused where the URL is not rediss://. */
+/* Fills in what is not NULL or "". They are refused where the URL asks for no
+ * TLS. */
 enum sq_err redis_tls_set(struct redis_tls *t, const char *ca_file, const char *cert_file,
                           const char *key_file, const char *server_name,
                           struct err_text *e) SQ_MUST_CHECK;

@@ -22,13 +22,23 @@ def free_port():
 class Node:
     """One process of redis-server on a TCP port."""
 
-    def __init__(self, directory, *options, sentinel=None, password=None):
+    def __init__(self, directory, *options, sentinel=None, password=None, tls=None):
+        """tls: certificates of the authority and its own, and its key; then it speaks nothing else."""
         self.port = free_port()
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.options, self.sentinel, self.process = ("--port", str(self.port), *options), \
             sentinel, None
-        self.client = redis.Redis(port=self.port, password=password, decode_responses=True)
+        self.tls = {}  # as redis-py takes it
+        if tls:
+            authority, cert, key = map(str, tls)
+            self.options = ("--port", "0", "--tls-port", str(self.port), "--tls-replication", "yes",
+                            "--tls-ca-cert-file", authority, "--tls-cert-file", cert,
+                            "--tls-key-file", key, "--tls-auth-clients", "no", *options)
+            self.tls = {"ssl": True, "ssl_cert_reqs": "none", "ssl_certfile": cert,
+                        "ssl_keyfile": key}
+        self.client = redis.Redis(port=self.port, password=password, decode_responses=True,
+                                  **self.tls)
 
     @property
     def address(self):
@@ -68,13 +78,14 @@ class Node:
 class SentinelGroup:
     """A primary, a replica, and three sentinels that want two votes."""
 
-    def __init__(self, directory, name="main", password="r3d1s", sentinel_password="s3nt"):
+    def __init__(self, directory, name="main", password="r3d1s", sentinel_password="s3nt",
+                 tls=None):
         self.name, self.password, self.sentinel_password = name, password, sentinel_password
         auth = ("--requirepass", password, "--masterauth", password,
                 "--repl-diskless-sync-delay", "0")
-        self.primary = Node(directory, *auth, password=password).start()
+        self.primary = Node(directory, *auth, password=password, tls=tls).start()
         self.replica = Node(directory, *auth, "--replicaof", "127.0.0.1", str(self.primary.port),
-                            password=password).start()
+                            password=password, tls=tls).start()
         wait_for(lambda: self.replica.client.info("replication")["master_link_status"] == "up",
                  "the replica follows")
         text = (f"sentinel monitor {name} 127.0.0.1 {self.primary.port} 2\n"
@@ -82,14 +93,16 @@ class SentinelGroup:
                 f"sentinel down-after-milliseconds {name} 500\n"
                 f"sentinel failover-timeout {name} 3000\n"
                 f"requirepass {sentinel_password}\n")
-        self.sentinels = [Node(directory, sentinel=text, password=sentinel_password).start()
+        self.sentinels = [Node(directory, sentinel=text, password=sentinel_password,
+                               tls=tls).start()
                           for _ in range(3)]
         wait_for(lambda: all(self._knows_all(s) for s in self.sentinels),
                  "the sentinels know each other and the replica")
         manager = Sentinel([("127.0.0.1", s.port) for s in self.sentinels], password=password,
-                           sentinel_kwargs={"password": sentinel_password})
+                           sentinel_kwargs={"password": sentinel_password, **self.primary.tls},
+                           **self.primary.tls)
         # What a Stand asks of its server: clients that follow the primary.
-        self.url = f"sentinel://{','.join(s.address for s in self.sentinels)}/{name}"
+        self.url = f"sentinel{'s' if tls else ''}://{','.join(s.address for s in self.sentinels)}/{name}"
         self.client = manager.master_for(name, decode_responses=True)
         self.raw = manager.master_for(name)
 

@@ -4,7 +4,7 @@ import socket
 import subprocess
 
 import pytest
-from redis_groups import Node
+from redis_groups import Node, SentinelGroup
 from support import BIN, Stand, envelope, wait_for
 
 import redis
@@ -39,14 +39,9 @@ class TlsServer:
     """A redis-server that speaks TLS alone, as `Stand` wants it."""
 
     def __init__(self, directory, ca, cert, key, clients="no"):
-        node = Node(directory, "--tls-cert-file", str(cert), "--tls-key-file", str(key),
-                    "--tls-ca-cert-file", str(ca.cert), "--tls-auth-clients", clients)
-        node.options += ("--port", "0", "--tls-port", str(node.port))
-        options = dict(port=node.port, ssl=True, ssl_cert_reqs="none", ssl_certfile=str(cert),
-                       ssl_keyfile=str(key))
-        node.client = redis.Redis(decode_responses=True, **options)
-        self.node, self.client, self.raw = node, node.client, redis.Redis(**options)
-        node.start()
+        node = Node(directory, "--tls-auth-clients", clients, tls=(ca.cert, cert, key)).start()
+        self.node, self.client = node, node.client
+        self.raw = redis.Redis(port=node.port, **node.tls)
         self.url = f"rediss://localhost:{node.port}"
 
 
@@ -135,6 +130,31 @@ def test_certificates_that_prove_nothing(secure, ca, fault, expected, tmp_path):
     assert not [v for k, v in stand.redis.info("commandstats").items() if k == "cmdstat_auth"]
     # Told once, however often it tries.
     assert len(daemon.log_lines("event=redis_down")) == 1, daemon.log()
+
+
+def test_sentinels_and_whom_they_name(tmp_path, sandbox, ca):
+    """All of them speak TLS alone; the primary dies, and its successor is found."""
+    servers = SentinelGroup(tmp_path / "s", tls=(ca.cert, *ca.sign("group", "IP:127.0.0.1")))
+    stand = Stand(tmp_path, servers, sandbox)
+    try:
+        tls = servers.redis_settings(ca_file=str(ca.cert))
+        daemon = stand.start(redis=tls)
+        ids = stand.push(*[envelope() for _ in range(20)])
+        stand.wait_final(ids)
+        assert servers.primary.client.wait(1, 10000) == 1
+        servers.primary.kill()
+        wait_for(servers.has_failed_over, stand.logs, timeout=60)
+        assert stand.wait_final(stand.push(envelope()), timeout=60)
+        out = ctl(daemon, "message", ids[0])
+        assert out.returncode == 0 and "sent" in out.stdout, out.stderr
+        assert daemon.stop() == 0
+        other = stand.daemon(stand.config(redis=tls | {"server_name": "evil.example"}))
+        other.start(ready=False)
+        wait_for(lambda: other.log_lines("event=redis_down", "hostname mismatch"), other.log)
+        assert servers.sentinel_password not in other.log()
+    finally:
+        stand.close()
+        servers.close()
 
 
 def test_a_server_that_says_nothing(ca, tmp_path):

@@ -79,6 +79,12 @@ static void test_sentinels(void **state)
     assert_string_equal(a.login.user, "u");
     assert_string_equal(a.login.password, "p@w");
     assert_string_equal(a.sentinel.password, "");
+    assert_false(a.tls.on);
+    a = parsed("sentinels://s1,s2:5000/main");
+    assert_true(a.tls.on);
+    assert_string_equal(a.master, "main");
+    assert_int_equal(a.hosts[0].port, 26379);
+    assert_int_equal(a.hosts[1].port, 5000);
 }
 
 static void test_several_hosts(void **state)
@@ -151,6 +157,7 @@ static void test_refused(void **state)
     assert_refused("sentinel://h1,h2//1", "primary's name");
     assert_refused("sentinel://h1,h2/name/x", "database");
     assert_refused("sentinel:///name", "host");
+    assert_refused("sentinels:///name", "host");
     assert_refused("redis://", "host");
     assert_refused("redis://:s3cret@", "host");
     assert_refused("redis://:s3cret@/1", "host");
