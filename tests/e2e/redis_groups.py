@@ -147,13 +147,13 @@ class ClusterGroup:
         for node in self.nodes[1:]:
             node.client.execute_command("CLUSTER MEET", "127.0.0.1", self.nodes[0].port,
                                         self.nodes[0].bus)
-        wait_for(lambda: all(self._is_ready(n) for n in self.nodes), "the cluster stands")
+        wait_for(lambda: all(self.is_ready(n) for n in self.nodes), "the cluster stands")
         self.url = "redis://" + ",".join(n.address for n in self.nodes)
         seeds = [ClusterNode("127.0.0.1", n.port) for n in self.nodes]
         self.client = RedisCluster(startup_nodes=seeds, decode_responses=True)
         self.raw = RedisCluster(startup_nodes=seeds)
 
-    def _is_ready(self, node):
+    def is_ready(self, node):
         info = node.client.execute_command("CLUSTER INFO")
         return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "3"
 
