@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #define ERROR_PAUSE_US 500000
+/* Between two pieces of what others held: Redis is for everybody. */
+#define MORE_PAUSE_US 10000
 
 struct recover_stage {
     struct loop *loop;
@@ -52,7 +54,7 @@ static void succeeded(struct recover_stage *r, const struct store_recovered *in)
         r->ops.adopted(&in->adopted[i], r->ops.arg);
     if (in->jobs + in->messages > 0)
         r->ops.brought_back(in->jobs, in->messages, r->ops.arg);
-    timer_set_us(r->timer, r->lease_us / 3);
+    timer_set_us(r->timer, in->more ? MORE_PAUSE_US : r->lease_us / 3);
     if (first)
         r->ops.registered(until, r->ops.arg);
     r->ops.renewed(until, in->next_us, r->ops.arg);

@@ -79,6 +79,7 @@ struct store_adopted {
 struct store_recovered {
     int64_t next_us; /* Redis time of the next due work; 0 = none waits */
     unsigned jobs, messages;
+    bool more; /* is there to bring back than one call does: beat again soon */
     const struct store_adopted *adopted;
     size_t adopted_count;
 };

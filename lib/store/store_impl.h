@@ -27,8 +27,9 @@ struct store {
     struct store_opts opts;
     char *ns, *worker_name;
     char worker_id[33];
-    struct buf retire; /* identities before this one, until a registration has retired them */
-    bool refused;      /* the last registration: its identity can be tried again */
+    struct buf retire; /* identities before this one, until all they held is brought back */
+    bool registering;  /* the last call to recover; else it was a beat */
+    bool refused;      /* it was, and its identity can be tried again */
     struct store_settings settings;
     struct redis_link *link, *bell;
     struct buf prefix;

@@ -12,7 +12,7 @@
 
 /* --- recover --- */
 
-#define RECOVER_HEAD 5 /* 'ok', now, next, jobs, messages */
+#define RECOVER_HEAD 6 /* 'ok', now, next, jobs, messages, more */
 #define RECOVER_ITEM 4
 
 static void deliver_recover(struct store *s, struct store_call *call, enum store_status st,
@@ -22,11 +22,13 @@ static void deliver_recover(struct store *s, struct store_call *call, enum store
     struct store_recovered out = {0};
     struct store_adopted *adopted = NULL;
 
-    s->refused = st == STORE_ERROR || st == STORE_AGAIN;
+    s->refused = s->registering && (st == STORE_ERROR || st == STORE_AGAIN);
     if (st == STORE_OK) {
         size_t n = reply_count(r);
 
-        buf_clear(&s->retire);
+        out.more = reply_int(reply_at(r, 5), 0) > 0;
+        if (!out.more)
+            buf_clear(&s->retire);
         store_see_clock(s, call, reply_int(reply_at(r, 1), 0));
         out.next_us = reply_int(reply_at(r, 2), 0);
         out.jobs = (unsigned)reply_int(reply_at(r, 3), 0);
@@ -53,10 +55,12 @@ static enum sq_err send_recover(struct store *s, bool fresh, const struct store_
                                 store_recover_cb cb, void *arg)
 {
     struct resp *a = args_begin(s, &s->args, SCRIPT_RECOVER);
+
+    s->registering = fresh;
     resp_add_int(a, s->settings.lease_ms);
     resp_adds(a, s->worker_name);
     resp_adds(a, fresh ? "new" : "beat");
-    resp_adds(a, fresh ? buf_str(&s->retire) : "");
+    resp_adds(a, buf_str(&s->retire));
     resp_add_int(a, (int64_t)keep_count);
     for (size_t i = 0; i < keep_count; i++) {
         resp_adds(a, keep[i].id);

@@ -4,10 +4,10 @@
 -- process to retire, separated by spaces, 8 how many leases to keep from them, then id and fence of
 -- each; then the count of worker fields and field value ...; then retention ms of rejected and of
 -- dead, and how many workers' deaths are too many for a raw job.
--- Returns {'ok', now_us, next_us, recovered jobs, recovered messages, adopted: id fence attempts
--- packed ...} or {'fenced'}: another worker declared this one dead; take a new identity. Of a bulk's
--- recipient the id to keep is "<slice>:<place>"; one adopted is '@<bulk>', its slice, the attempts,
--- "<place>:<lead>".
+-- Returns {'ok', now_us, next_us, recovered jobs, recovered messages, '1' = call again soon, since
+-- there is more to bring back, adopted: id fence attempts packed ...} or {'fenced'}: another worker
+-- declared this one dead; take a new identity. Of a bulk's recipient the id to keep is
+-- "<slice>:<place>"; one adopted is '@<bulk>', its slice, the attempts, "<place>:<lead>".
 --
 -- A message whose `uncertain` is `fail` and which carries a start mark was perhaps sent: its lease
 -- moves to this worker, which records it as outcome_unknown like any other failure (the answer's
@@ -53,7 +53,7 @@ local max_deaths = tonumber(ARGV[i + 2])
 local FORGET_MAX = 1000
 
 -- What is returned; not unpacked from another table, which Lua does for some 8000 values only.
-local jobs, messages, out = 0, 0, { 'ok', int(now_us), '0', 0, 0 }
+local jobs, messages, more, out = 0, 0, false, { 'ok', int(now_us), '0', 0, 0, '0' }
 
 local function adopt(...)
   for k = 1, 4 do
@@ -141,20 +141,23 @@ local function bring_back_slice(worker, number, unsent)
   end
 end
 
--- Takes up to n leases from a worker, and some slices of bulks; true when none is left.
-local function drain(worker, n)
+-- Takes some leases from a worker, and some slices of bulks; true when none is left.
+local LEASES_MAX, SLICES_MAX = 128, 16
+local function drain(worker, unsent)
   local key, refs = P .. 'lease:' .. worker, P .. 'refs:' .. worker
-  for _, id in ipairs(call('SPOP', key, n)) do
-    bring_back(id, false)
+  for _, id in ipairs(call('SPOP', key, LEASES_MAX)) do
+    bring_back(id, unsent)
   end
-  local left = 16
+  local left = SLICES_MAX
   for _, field in ipairs(call('HKEYS', refs)) do
     if left > 0 and not string.find(field, '.', 1, true) then
-      bring_back_slice(worker, field, false)
+      bring_back_slice(worker, field, unsent)
       left = left - 1
     end
   end
-  return call('EXISTS', key, refs) == 0
+  local empty = call('EXISTS', key, refs) == 0
+  more = more or not empty
+  return empty
 end
 
 -- Puts a worker's claimed batch back, and forgets the worker when nothing of it is left. Until then
@@ -170,25 +173,39 @@ local function bury(worker, drained, died)
   end
 end
 
--- This process' earlier identity (its connection broke): what it still has in flight is kept, the
--- rest was claimed by a call whose answer got lost, and never started. That may be a later lease of
--- a message whose earlier attempt is still in flight here: the fence tells.
-local function retire(old)
-  local key = P .. 'lease:' .. old
-  for _, id in ipairs(call('SMEMBERS', key)) do
-    if keep[id] and keep[id] == tell('HGET', P .. 'message:' .. id, '_fence') then
+-- What is kept of an earlier identity, by message and by slice. A lease may be a later one of a
+-- message whose earlier attempt is still in flight here: the fence tells.
+local function keep_leases(old)
+  for id, fence in pairs(keep) do
+    local number = string.match(id, '^(%d+):%d+$')
+    if number and call('HEXISTS', P .. 'refs:' .. old, number) == 1 then
+      bring_back_slice(old, number, true)
+    elseif call('SISMEMBER', P .. 'lease:' .. old, id) == 1
+      and fence == tell('HGET', P .. 'message:' .. id, '_fence') then
+      call('SREM', P .. 'lease:' .. old, id)
       call('SADD', P .. 'lease:' .. W, id)
-    else
-      bring_back(id, true)
     end
   end
-  call('DEL', key)
-  for _, field in ipairs(call('HKEYS', P .. 'refs:' .. old)) do
-    if not string.find(field, '.', 1, true) then
-      bring_back_slice(old, field, true)
+end
+
+-- This process' earlier identity (its connection broke): what it still has in flight is kept, the
+-- rest was claimed by a call whose answer got lost, and never started. That may be more than one
+-- call brings back: then it goes to "<old>-", a worker that makes no calls and lives as long as this
+-- one comes back for it.
+local function retire(old)
+  local rest = old .. '-'
+  keep_leases(old)
+  for _, kind in ipairs({ 'lease:', 'refs:' }) do
+    if call('EXISTS', P .. kind .. old) == 1 then
+      call('RENAME', P .. kind .. old, P .. kind .. rest)
     end
   end
   bury(old, true, false)
+  if drain(rest, true) then
+    call('ZREM', workers, rest)
+  else
+    call('ZADD', workers, int(now + lease_ms), rest)
+  end
 end
 
 -- Places in use are the leases there are (of bulks: the places of slices that are not recorded), and
@@ -266,7 +283,7 @@ for old in string.gmatch(ARGV[7], '%S+') do
   retire(old)
 end
 for _, dead in ipairs(call('ZRANGEBYSCORE', workers, '-inf', int(now), 'LIMIT', 0, 4)) do
-  bury(dead, drain(dead, 128), true)
+  bury(dead, drain(dead, false), true)
 end
 save_buckets()
 bulks_write()
@@ -280,5 +297,5 @@ if jobs + messages > 0 then
   call('PUBLISH', P .. 'bell', 'recovered')
 end
 
-out[3], out[4], out[5] = int(next_due()), jobs, messages
+out[3], out[4], out[5], out[6] = int(next_due()), jobs, messages, more and '1' or '0'
 return out

@@ -118,7 +118,7 @@ static void test_refused_registrations_leave_nothing(void **state)
     assert_int_equal(r->a->messages, 1);
     assert_string_equal(REDIS(r->g, "ZRANGE", "t:workers", "0", "-1"),
                         store_worker_id(r->a->store));
-    assert_non_null(strstr(REDIS(r->g, "INFO", "commandstats"), "cmdstat_smembers:calls=1,"));
+    assert_non_null(strstr(REDIS(r->g, "INFO", "commandstats"), "cmdstat_spop:calls=1,"));
 }
 
 /* What it still holds when it leaves is the next one's at once. */
@@ -326,10 +326,51 @@ static void test_many_leases(void **state)
     assert_true(b->messages > 0 && b->messages < 300);
     assert_int_equal(worker_beat(r->a), STORE_FENCED);
     assert_int_equal(worker_claim(r->a, 1), STORE_FENCED);
-    for (unsigned back = b->messages; back < 300; back += b->messages)
+    for (unsigned back = b->messages; back < 300; back += b->messages) {
+        assert_true(b->more);
         assert_int_equal(worker_beat(b), STORE_OK);
+    }
+    assert_false(b->more);
     assert_string_equal(REDIS(r->g, "LLEN", "t:ready:s:2"), "300");
     assert_string_equal(REDIS(r->g, "ZRANGE", "t:workers", "0", "-1"), store_worker_id(b->store));
+}
+
+/* The same of an earlier identity: each piece comes back uncounted, though others look for dead
+ * workers meanwhile and another identity follows; what is kept is so from the first call on. */
+static void test_retiring_in_pieces(void **state)
+{
+    struct store_rig *r = *state;
+    struct worker *b = store_rig_second(r);
+    const struct store_lease keep[] = {{"m7", 1}, {"m299", 1}};
+    unsigned back;
+
+    queue_n(r, "m", 400, "s", PRIORITY_NORMAL);
+    worker_claim(r->a, 400);
+    assert_int_equal(
+        worker_wait(r->a, store_register(r->a->store, NULL, 0, keep, 2, on_worker_recovered, r->a)),
+        STORE_OK);
+    assert_true(r->a->more && r->a->messages > 0 && r->a->messages <= 128);
+    assert_string_equal(REDIS(r->g, "SCARD", LEASE(r, r->a)), "2");
+    back = r->a->messages;
+    assert_int_equal(worker_beat(b), STORE_OK);
+    assert_int_equal(b->messages, 0);
+    assert_int_equal(
+        worker_wait(r->a, store_register(r->a->store, NULL, 0, keep, 2, on_worker_recovered, r->a)),
+        STORE_OK);
+    for (back += r->a->messages; r->a->more; back += r->a->messages)
+        assert_int_equal(worker_beat(r->a), STORE_OK);
+    assert_int_equal(back, 398);
+    assert_string_equal(REDIS(r->g, "LLEN", "t:ready:s:2"), "398");
+    assert_string_equal(REDIS(r->g, "SCARD", LEASE(r, r->a)), "2");
+    assert_string_equal(REDIS(r->g, "ZCARD", "t:workers"), "2");
+    for (int i = 1; i <= 400; i++) {
+        bool kept = i == 7 || i == 299;
+        char id[16];
+
+        snprintf(id, sizeof(id), "m%d", i);
+        assert_string_equal(FIELD(r, id, "attempts"), kept ? "1" : "0");
+        assert_string_equal(FIELD(r, id, "status"), kept ? "sending" : "queued");
+    }
 }
 
 /* Half drained, and then it comes back to life: what it still holds is its own again. */
@@ -337,13 +378,17 @@ static void test_register_while_being_drained(void **state)
 {
     struct store_rig *r = *state;
     struct worker *b = store_rig_second(r);
+    unsigned back;
 
     queue_n(r, "m", 300, "s", PRIORITY_NORMAL);
     worker_claim(r->a, 300);
     kill_worker(r, r->a);
     worker_beat(b);
+    back = b->messages;
     assert_int_equal(worker_register(r->a), STORE_OK);
-    assert_int_equal(r->a->messages + b->messages, 300);
+    for (back += r->a->messages; r->a->more; back += r->a->messages)
+        assert_int_equal(worker_beat(r->a), STORE_OK);
+    assert_int_equal(back, 300);
     assert_string_equal(REDIS(r->g, "LLEN", "t:ready:s:2"), "300");
 }
 
@@ -375,6 +420,7 @@ int main(void)
         STORE_TEST(test_beat_tells_what_is_due),
         STORE_TEST(test_fenced),
         STORE_TEST(test_register_retires_the_old_identity),
+        STORE_TEST(test_retiring_in_pieces),
         STORE_TEST(test_refused_registrations_leave_nothing),
         STORE_TEST(test_unregister),
         STORE_TEST(test_leases_come_back),

@@ -30,7 +30,7 @@ struct worker {
     unsigned accepted, duplicates, rejected, recorded, stale, jobs, messages, calls;
     struct rig_claim claims[RIG_CLAIMS]; /* claimed, or adopted */
     size_t claim_count;
-    bool unknown;
+    bool unknown, more;
     bool large; /* one of the jobs that it took */
     int64_t now_us, next_us;
 };
@@ -132,6 +132,7 @@ static inline void on_worker_recovered(enum store_status st, const struct store_
 
     w->jobs = r->jobs;
     w->messages = r->messages;
+    w->more = r->more;
     w->next_us = r->next_us;
     assert_true(r->adopted_count <= RIG_CLAIMS);
     w->claim_count = r->adopted_count;
