@@ -3,11 +3,14 @@ whole, whatever happens meanwhile, and nothing is left behind."""
 import base64
 import json
 import os
+import re
 import signal
+import socket
+import threading
 
 import pytest
 from mail_server import MailServer
-from support import wait_for
+from support import envelope, wait_for
 from test_large_mail import inline, job, smtp
 from test_sendqctl import Ctl
 
@@ -50,6 +53,73 @@ def test_arrives_whole(stand, server, content):
     first, second = sorted(map(files, server.wait(2)), key=len)
     assert (first, second) == ([content], [content, b"small"] * 2)
     wait_clean(stand)
+
+
+class Tap:
+    """A socket in front of Redis', and for each piece of a large job that is asked for there, of
+    which kind of key ("reading", "text"), and how many messages were recorded as sent before it."""
+
+    def __init__(self, stand):
+        self.stand, self.path, self.pieces = stand, stand.directory / "tap.sock", []
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(str(self.path))
+        self.listening.listen()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            client, server = self.listening.accept()[0], socket.socket(socket.AF_UNIX)
+            server.connect(str(self.stand.server.path))
+            for ends in ((client, server, self.look), (server, client, lambda data: None)):
+                threading.Thread(target=self.pump, args=ends, daemon=True).start()
+
+    @staticmethod
+    def pump(source, target, look):
+        try:
+            while data := source.recv(1 << 20):
+                look(data)
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the other side has gone
+
+    def look(self, data):
+        for piece in re.finditer(rb"GETRANGE\r\n\$\d+\r\n[^\r]*:(reading|text):", data):
+            self.pieces.append((piece.group(1).decode(), self.stand.redis.xlen(
+                self.stand.key("events"))))
+
+
+def test_others_pass_meanwhile(stand, server, content):
+    """While the pieces of a large one are read, first to accept it and then to send it, messages of
+    another sender, of which there are always more, are sent and recorded."""
+    tap = Tap(stand)
+    config = stand.config([smtp(server), stand.sender("fast", default=False, channels=["sms"],
+                                                      limits={"rate": "300/s burst 1"})],
+                          redis={"url": f"unix://{tap.path}"})
+    small = [envelope({"message_data": {"recipient": f"+1555{n:07}", "content": "x"}}, sender="fast")
+             for n in range(3000)]
+    stand.push(*small[:400])
+    large = inline(content * 2)
+    stand.push(large)
+    over, rest = threading.Event(), iter(small[400:])
+
+    def keep_pushing():
+        while not over.wait(0.03):
+            stand.push(*[job for job, _ in zip(rest, range(10))])
+
+    pusher = threading.Thread(target=keep_pushing)
+    pusher.start()
+    try:
+        stand.daemon(config).start()
+        stand.wait_final([large["id"]], timeout=60)
+    finally:
+        over.set()
+        pusher.join()
+    for kind in ("reading", "text"):
+        sent = [n for piece, n in tap.pieces if piece == kind]
+        print(kind, sent)
+        assert len(sent) >= 16 and sent[-1] > sent[0], tap.pieces
+    assert [files(m) for m in server.mails] == [[content * 2]]
 
 
 @pytest.mark.parametrize("point", ["take.after:1", "text.before:1", "text.after:3", "text.after:9",
