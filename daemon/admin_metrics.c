@@ -139,6 +139,10 @@ static void print_worker(const struct engine_status *s, struct buf *b)
     single(b, "sendq_redis_up", "gauge", "Whether the connection to Redis stands.", s->redis_up);
     single(b, "sendq_in_flight", "gauge", "Transfers under way.", s->in_flight);
     single(b, "sendq_in_flight_max", "gauge", "Transfers that may be under way.", s->in_flight_max);
+    single(b, "sendq_attachment_bytes", "gauge", "Attachments of messages that are being sent.",
+           (int64_t)s->attachment_bytes);
+    single(b, "sendq_attachment_bytes_max", "gauge", "How many of those there may be.",
+           (int64_t)s->attachment_bytes_max);
     single(b, "sendq_unrecorded_outcomes", "gauge", "Outcomes that Redis does not have yet.",
            s->unrecorded);
 }

@@ -37,6 +37,7 @@ void attempts_init(struct attempts *a)
     list_init(&a->all);
     list_init(&a->free);
     a->count = 0;
+    a->weight = 0;
 }
 
 static void trim(struct buf *b)
@@ -90,8 +91,15 @@ struct attempt *attempt_new(struct attempts *a, struct live_config *live, const 
     return t;
 }
 
+void attempt_weigh(struct attempts *a, struct attempt *t, size_t bytes)
+{
+    a->weight = a->weight - t->weight + bytes;
+    t->weight = bytes;
+}
+
 void attempt_free(struct attempts *a, struct attempt *t)
 {
+    attempt_weigh(a, t, 0);
     list_del(&t->all);
     a->count--;
     live_config_unref(t->live);

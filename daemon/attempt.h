@@ -42,6 +42,7 @@ struct attempt {
     struct message message;
     struct buf packed;   /* what message points into */
     struct files *files; /* contents of its attachments that were fetched; NULL = none */
+    size_t weight;       /* bytes of attachments that it holds; see attempt_weigh */
     struct bulk *bulk;   /* whose recipient it is; NULL = a message of its own */
     unsigned place;      /* in the slice that was claimed, whose number is the fence */
     int64_t fence;
@@ -70,6 +71,7 @@ struct attempts {
     struct list all;
     struct list free;
     unsigned count;
+    size_t weight; /* of all */
 };
 
 void attempts_init(struct attempts *a);
@@ -85,6 +87,8 @@ struct attempt *attempt_new_empty(struct attempts *a, struct live_config *live);
  * "<slice>:<place>" in scratch. */
 #define ATTEMPT_LEASE 40
 const char *attempt_lease(const struct attempt *t, char scratch[ATTEMPT_LEASE]);
+/* Says how many bytes of attachments the attempt holds, or is going to, until it is freed. */
+void attempt_weigh(struct attempts *a, struct attempt *t, size_t bytes);
 /* Back to the free list; it must be in no other list or heap. */
 void attempt_free(struct attempts *a, struct attempt *t);
 

@@ -61,6 +61,7 @@ struct config {
     unsigned attachments_host_count;
     uint64_t attachments_max;         /* bytes of one */
     uint64_t attachments_total;       /* bytes fetched for one message */
+    uint64_t attachments_in_flight;   /* bytes of all messages that are being sent */
     const char *attachments_base_url; /* storage_path below it, where there is no root; "" = none */
     int64_t attachments_timeout_ms;   /* of one fetch */
     const char *tls_ca_file;          /* NULL = the system's */

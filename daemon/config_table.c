@@ -160,9 +160,12 @@ static const struct setting root_settings[] = {
     {"attachments.max_size", "25MiB", .type = SETTING_SIZE, CONF(attachments_max), .min = 1,
      .max = GIB, .help = "Bytes of one attachment: what the large mail providers accept"},
     {"attachments.max_total", "40MiB", .type = SETTING_SIZE, CONF(attachments_total), .min = 1,
-     .max = GIB,
-     .help = "Bytes fetched for one message: the large mail providers refuse more, and 64 messages "
-             "may be held at a time"},
+     .max = GIB, .help = "Bytes fetched for one message: the large mail providers refuse more"},
+    {"attachments.max_in_flight", "256MiB", .type = SETTING_SIZE, CONF(attachments_in_flight),
+     .min = 1, .max = 1024 * GIB,
+     .help = "Bytes of attachments of all messages that this process sends at a time; each byte "
+             "takes up to three of memory. What has no room waits, and other messages pass it. "
+             "The default lets eight of the largest be fetched at once"},
     {"attachments.base_url", "", .type = SETTING_URL, CONF(attachments_base_url),
      .help = "Where `storage_path` attachments are fetched from if there is no root; its host may "
              "be private. Empty = such attachments are refused"},

@@ -166,6 +166,7 @@ static void on_recorded(int64_t next_us, void *arg)
 {
     struct engine *e = arg;
 
+    fetch_nudge(e->fetch);
     dispatch_due_at(e->dispatch, next_us);
     if (e->draining)
         after_request(e->drain_look);
@@ -430,7 +431,7 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
     e->render = render_new(e->store, e->directory, &e->attempts, &render);
     e->dispatch = dispatch_new(e->loop, e->store, &e->attempts, &dispatch);
     e->consent = consent_new(e->loop, e->store, e->directory, on_prepared, e);
-    e->fetch = fetch_new(e->loop, e->store, c, on_prepared, e);
+    e->fetch = fetch_new(e->loop, e->store, &e->attempts, c, on_prepared, e);
     e->transfer = transfer_new(e->loop, c, &transfer);
     e->record = record_new(e->loop, e->store, &e->attempts, e->log, &record);
     e->recover = recover_new(e->loop, e->store, &e->attempts, c->lease_ms, &recover);

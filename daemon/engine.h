@@ -16,6 +16,7 @@ struct engine_status {
     bool ready;        /* it holds a lease, and takes jobs */
     bool redis_up;
     unsigned in_flight, in_flight_max;
+    size_t attachment_bytes, attachment_bytes_max;
     unsigned unrecorded; /* outcomes that Redis does not have yet */
     uint64_t sent, failed, retried, stale;
     uint64_t problems; /* that the log has as event=redis, repeated ones too */

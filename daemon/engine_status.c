@@ -21,6 +21,8 @@ void engine_get_status(const struct engine *e, struct engine_status *ret)
         .redis_up = store_is_up(e->store),
         .in_flight = transfer_in_flight(e->transfer),
         .in_flight_max = e->live->config->max_in_flight,
+        .attachment_bytes = fetch_held(e->fetch),
+        .attachment_bytes_max = (size_t)e->live->config->attachments_in_flight,
         .unrecorded = record_pending(e->record),
         .sent = r->sent,
         .failed = r->failed,

@@ -1,14 +1,20 @@
 /* Fetch: attachments by URL or storage path, or in the text of a large job, become contents, one
  * after the other, a few messages at a time.
  *
+ * Whatever a message attaches counts as held from before its first byte is fetched until its
+ * outcome is recorded. What all hold together is bounded: a message that does not fit waits in the
+ * order they came (`entering`); too many of those wait in Redis. Room is given for the whole
+ * message at once, as much as it could need, so that two halves never wait for each other.
+ *
  * A fetch takes longer than a send slot lasts, and a send that is late could break the cap's
  * promise. So a message of a capped sender whose slot has passed goes back to the head of its
  * queue, and what was fetched is kept here until it comes again. */
 #include "fetch.h"
 
+#include "attached.h"
 #include "below.h"
 #include "http_fetch.h"
-#include "provider.h"
+#include "kept.h"
 #include "stored.h"
 #include "text.h"
 #include <stdio.h>
@@ -17,15 +23,18 @@
 
 #define FETCHES_MAX 8 /* at once */
 #define VISITS_MAX 64 /* messages here: more would only take the other senders' room */
-#define AGAIN_MS 1000 /* after which a message comes again that is put off */
+/* After which a message comes again that is put off: not all at once, and the larger its stored
+ * form, the fewer, since each is read from Redis again. */
+#define AGAIN_US 1000000
+#define AGAIN_EACH_US 2000
+#define AGAIN_BYTES_PER_US 50
 #define CONNECT_TIMEOUT_MS 10000
-#define KEPT_MAX 64
-#define KEPT_BYTES_MAX ((size_t)256 << 20)
-#define KEPT_US ((int64_t)600 * 1000000)
+/* How often who waits for memory is looked at, besides after each record of outcomes. */
+#define LOOK_US 500000
 
 /* One message being completed. */
 struct visit {
-    struct list node; /* in waiting, or in ended; in neither while it fetches */
+    struct list node; /* in entering, waiting, running or ended */
     struct fetch_stage *stage;
     struct attempt *attempt;
     struct files *files;
@@ -34,118 +43,65 @@ struct visit {
     bool ok;
 };
 
-/* Files of a message that is on its way back. */
-struct kept {
-    struct list node; /* the newest first */
-    char id[MESSAGE_ID_MAX + 1];
-    struct files *files;
-    int64_t until_us;
-};
-
 struct fetch_stage {
     struct loop *loop;
     struct store *store;
+    struct attempts *attempts;
     struct http_fetcher *fetcher;
     struct after *after;
-    struct list waiting, ended, kept;
+    struct timer *timer;
+    struct list entering; /* visits without room for their attachments */
+    struct list waiting, ended;
     struct list running; /* visits that fetch: to free them at the end */
-    unsigned visits, kept_count;
-    size_t kept_bytes;
+    struct kept_files kept;
+    unsigned visits, visits_max;
+    int64_t again_us; /* when the last one that was put off comes again */
     char *ca_file;
     void (*done)(struct attempt *t, bool ok, void *arg);
     void *arg;
 };
 
-/* --- what is kept --- */
+/* --- room --- */
 
-static void kept_free(struct fetch_stage *s, struct kept *k)
+/* What was fetched for it before, if it was. */
+static void lend_kept(struct fetch_stage *s, struct attempt *t)
 {
-    list_del(&k->node);
-    s->kept_count--;
-    s->kept_bytes -= k->files != NULL ? k->files->bytes : 0;
-    files_free(k->files);
-    free(k);
+    t->files = kept_take(&s->kept, t->message.id);
+    if (t->files != NULL)
+        files_lend(t->files, &t->message);
 }
 
-static void drop_old(struct fetch_stage *s)
+size_t fetch_held(const struct fetch_stage *s)
 {
-    while (!list_is_empty(&s->kept)) {
-        struct kept *oldest = LIST_ENTRY(s->kept.prev, struct kept, node);
+    return s->attempts->weight + s->kept.bytes;
+}
 
-        if (s->kept_count <= KEPT_MAX && s->kept_bytes <= KEPT_BYTES_MAX &&
-            oldest->until_us > loop_now_us(s->loop))
-            return;
-        kept_free(s, oldest);
-    }
+/* What is larger than all the room there is goes alone. */
+static bool enter(struct fetch_stage *s, struct attempt *t)
+{
+    size_t held = fetch_held(s), weight = attached_bytes(t);
+
+    if (held > 0 && held + weight > t->live->config->attachments_in_flight)
+        return false;
+    attempt_weigh(s->attempts, t, weight);
+    return true;
+}
+
+void fetch_nudge(struct fetch_stage *s)
+{
+    if (!list_is_empty(&s->entering))
+        after_request(s->after);
 }
 
 void fetch_keep(struct fetch_stage *s, struct attempt *t)
 {
-    struct kept *k;
-
+    attempt_weigh(s->attempts, t, 0);
+    fetch_nudge(s);
     if (t->files == NULL)
         return;
-    k = mem_zalloc(sizeof(*k));
-    snprintf(k->id, sizeof(k->id), "%s", t->message.id);
-    k->files = t->files;
-    k->until_us = loop_now_us(s->loop) + KEPT_US;
+    kept_add(&s->kept, t->message.id, t->files, loop_now_us(s->loop));
     t->files = NULL;
-    list_add_head(&s->kept, &k->node);
-    s->kept_count++;
-    s->kept_bytes += k->files->bytes;
-    drop_old(s);
-}
-
-static struct files *take_kept(struct fetch_stage *s, const char *id)
-{
-    LIST_EACH(node, &s->kept)
-    {
-        struct kept *k = LIST_ENTRY(node, struct kept, node);
-        struct files *files = k->files;
-
-        if (strcmp(k->id, id) != 0)
-            continue;
-        s->kept_bytes -= files->bytes;
-        k->files = NULL;
-        kept_free(s, k);
-        return files;
-    }
-    return NULL;
-}
-
-/* --- what is needed --- */
-
-static bool wants_bytes(const struct provider *p, enum channel c)
-{
-    return p->attachments == ATTACHMENTS_BYTES ||
-           (p->attachments == ATTACHMENTS_MAIL && c == CHANNEL_EMAIL);
-}
-
-/* No provider can read our storage; a URL is as good as bytes for some. */
-static bool is_missing(const struct attempt *t, const struct attachment *a)
-{
-    if (a->content_base64 != NULL)
-        return false;
-    return a->stored != NULL || a->storage_path != NULL ||
-           (a->url != NULL && wants_bytes(t->sender->provider, t->message.channel));
-}
-
-static bool any_missing(const struct attempt *t)
-{
-    for (unsigned i = 0; i < t->message.attachment_count; i++)
-        if (is_missing(t, &t->message.attachments[i]))
-            return true;
-    return false;
-}
-
-static bool is_needed(struct fetch_stage *s, struct attempt *t)
-{
-    if (t->message.attachment_count == 0 || !any_missing(t))
-        return false;
-    t->files = take_kept(s, t->message.id);
-    if (t->files != NULL && t->files->count == t->message.attachment_count)
-        files_lend(t->files, &t->message);
-    return any_missing(t);
+    kept_drop_old(&s->kept, !list_is_empty(&s->entering), loop_now_us(s->loop));
 }
 
 /* --- one message --- */
@@ -168,6 +124,17 @@ static void fail(struct visit *v, enum outcome_kind kind, enum error_code code, 
     end(v, false);
 }
 
+/* When the next one that is put off may come again. */
+static int64_t again_ms(struct fetch_stage *s, const struct attempt *t)
+{
+    int64_t now = loop_now_us(s->loop);
+
+    if (s->again_us < now + AGAIN_US)
+        s->again_us = now + AGAIN_US;
+    s->again_us += AGAIN_EACH_US + (int64_t)t->packed.len / AGAIN_BYTES_PER_US;
+    return (s->again_us - now) / 1000;
+}
+
 /* It waits, without having been tried. */
 static void put_off(struct visit *v, const char *why)
 {
@@ -176,7 +143,7 @@ static void put_off(struct visit *v, const char *why)
     t->refund = true;
     outcome_set(&t->outcome, OUTCOME_THROTTLED, CODE_RATE_LIMITED, "%s", why);
     t->outcome.throttle = THROTTLE_RECIPIENT; /* this message, not its sender */
-    t->outcome.retry_after_ms = AGAIN_MS;
+    t->outcome.retry_after_ms = again_ms(v->stage, t);
     end(v, false);
 }
 
@@ -347,7 +314,7 @@ static void step(struct visit *v)
     const struct config *c = t->live->config;
 
     while (v->next < t->message.attachment_count &&
-           !is_missing(t, &t->message.attachments[v->next]))
+           !attached_is_missing(t, &t->message.attachments[v->next]))
         v->next++;
     if (v->next == t->message.attachment_count)
         end(v, true);
@@ -371,10 +338,10 @@ static void deliver(struct fetch_stage *s)
         struct attempt *t = v->attempt;
         bool ok = v->ok;
 
-        if (ok) {
-            files_free(t->files);
+        if (ok && t->files == NULL) {
             t->files = v->files;
             files_lend(t->files, &t->message);
+            attempt_weigh(s->attempts, t, attached_bytes(t));
         } else {
             files_free(v->files);
         }
@@ -384,46 +351,70 @@ static void deliver(struct fetch_stage *s)
     }
 }
 
+/* Those for whom there is room now, in the order they came. */
+static void admit(struct fetch_stage *s)
+{
+    while (!list_is_empty(&s->entering)) {
+        struct visit *v = LIST_ENTRY(s->entering.next, struct visit, node);
+
+        if (!enter(s, v->attempt)) {
+            timer_set_us(s->timer, LOOK_US);
+            return;
+        }
+        if (attached_any_missing(v->attempt))
+            wait_turn(v);
+        else
+            end(v, true);
+    }
+}
+
 static void run(void *arg)
 {
     struct fetch_stage *s = arg;
-    struct list *node = http_fetcher_room(s->fetcher) > 0 ? list_pop(&s->waiting) : NULL;
+    struct list *node;
 
+    kept_drop_old(&s->kept, !list_is_empty(&s->entering), loop_now_us(s->loop));
+    admit(s);
+    node = http_fetcher_room(s->fetcher) > 0 ? list_pop(&s->waiting) : NULL;
     if (node != NULL)
         step(LIST_ENTRY(node, struct visit, node));
     deliver(s);
-    drop_old(s);
     if (!list_is_empty(&s->waiting) && http_fetcher_room(s->fetcher) > 0)
         after_request(s->after);
 }
 
-/* Fails what is one too many; else it has its turn. */
-static void admit(struct fetch_stage *s, struct attempt *t)
+static void visit(struct fetch_stage *s, struct attempt *t)
 {
     struct visit *v = mem_zalloc(sizeof(*v));
 
     *v = (struct visit){.stage = s, .attempt = t};
     list_init(&v->node);
     s->visits++;
-    if (s->visits > VISITS_MAX) {
-        put_off(v, "other messages' attachments are being fetched");
+    if (s->visits > s->visits_max) {
+        put_off(v, "other messages' attachments are being fetched or sent");
         return;
     }
     v->files = files_new(t->message.attachment_count);
-    wait_turn(v);
+    list_add_tail(&s->entering, &v->node);
+    after_request(s->after);
 }
 
 bool fetch_begin(struct fetch_stage *s, struct attempt *t)
 {
-    if (!is_needed(s, t))
+    if (t->message.attachment_count == 0 || t->weight > 0 || attached_bytes(t) == 0)
         return false;
-    admit(s, t);
+    lend_kept(s, t);
+    if (!attached_any_missing(t) && (t->files != NULL || list_is_empty(&s->entering)) &&
+        enter(s, t))
+        return false;
+    visit(s, t);
     return true;
 }
 
 /* --- life --- */
 
-struct fetch_stage *fetch_new(struct loop *loop, struct store *store, const struct config *c,
+struct fetch_stage *fetch_new(struct loop *loop, struct store *store, struct attempts *attempts,
+                              const struct config *c,
                               void (*done)(struct attempt *t, bool ok, void *arg), void *arg)
 {
     struct fetch_stage *s = mem_zalloc(sizeof(*s));
@@ -439,9 +430,13 @@ struct fetch_stage *fetch_new(struct loop *loop, struct store *store, const stru
     s->store = store;
     s->fetcher = http_fetcher_new(loop, &opts);
     s->after = after_new(loop, run, s);
+    s->attempts = attempts;
+    s->timer = timer_new(loop, run, s);
+    s->visits_max = c->max_in_flight < 2 * VISITS_MAX ? (c->max_in_flight + 1) / 2 : VISITS_MAX;
+    kept_init(&s->kept);
+    list_init(&s->entering);
     list_init(&s->waiting);
     list_init(&s->ended);
-    list_init(&s->kept);
     list_init(&s->running);
     s->done = done;
     s->arg = arg;
@@ -465,11 +460,12 @@ void fetch_free(struct fetch_stage *s)
     if (s == NULL)
         return;
     http_fetcher_free(s->fetcher);
+    free_visits(&s->entering);
     free_visits(&s->waiting);
     free_visits(&s->running);
     free_visits(&s->ended);
-    while (!list_is_empty(&s->kept))
-        kept_free(s, LIST_ENTRY(s->kept.next, struct kept, node));
+    kept_done(&s->kept);
+    timer_free(s->timer);
     after_free(s->after);
     free(s->ca_file);
     free(s);

@@ -49,7 +49,7 @@ enum sq_err files_put(struct files *f, unsigned i, const char *content, size_t l
     plain_type(type, file->mime_type, sizeof(file->mime_type));
     if (file->base64.failed)
         return err_set(e, SQ_ERR_NOMEM, "not enough memory for it");
-    f->bytes += file->base64.cap;
+    f->bytes += len;
     return SQ_OK;
 }
 
@@ -60,7 +60,7 @@ struct buf *files_open(struct files *f, unsigned i, size_t len)
     b->max = len;
     if (buf_reserve(b, len) == NULL)
         return NULL;
-    f->bytes += b->cap;
+    f->bytes += len / 4 * 3;
     return b;
 }
 

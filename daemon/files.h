@@ -11,7 +11,7 @@ struct file {
 
 struct files {
     unsigned count; /* as many as the message has attachments */
-    size_t bytes;   /* that they take here */
+    size_t bytes;   /* of their contents, before base64 */
     struct file items[];
 };
 
