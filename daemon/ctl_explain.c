@@ -23,6 +23,7 @@ static const struct {
     {"scheduled", "its time has not come"},
     {"retry", "an attempt failed; it is tried again"},
     {"quiet_hours", "it is quiet there until then"},
+    {"attachments", "other messages' attachments take the room there is"},
     {"paused", "an operator paused it: until it is resumed"},
     {"broken", "the sender's credentials were refused: until they or its configuration change, "
                "or an operator resumes it"},
@@ -216,11 +217,24 @@ static int64_t ahead_of(struct ctl *c, const char *id, const char *sender, const
     return ahead;
 }
 
+/* The reason that the last claim put it off for without trying it; NULL = it did not. */
+static const char *postponed_for(const struct redisReply *hash)
+{
+    const char *postponed = reply_field(hash, "_postponed"), *fence = reply_field(hash, "_fence");
+    size_t len = fence != NULL ? strlen(fence) : 0;
+
+    if (postponed == NULL || len == 0 || strncmp(postponed, fence, len) != 0 ||
+        postponed[len] != ' ')
+        return NULL;
+    return words_of(postponed + len + 1) != NULL ? postponed + len + 1 : NULL;
+}
+
 /* Of those in the delayed set: what made it wait there. */
 static void explain_delayed(struct ctl *c, const struct redisReply *hash, int64_t now_us,
                             struct why *w)
 {
     const char *lined = reply_field(hash, "_lined"), *code = reply_field(hash, "error_code");
+    const char *postponed = postponed_for(hash);
     struct ctl_limit l;
     int64_t until;
 
@@ -232,14 +246,16 @@ static void explain_delayed(struct ctl *c, const struct redisReply *hash, int64_
         w->reason = "rate";
         if (ctl_limit_read(c, lined, now_us, &l) && ctl_limit_holds(&l, now_us, &until) == HOLD_DAY)
             w->reason = "day_cap";
+    } else if (postponed != NULL) {
+        w->error = NULL;
+        w->reason = postponed;
     } else if (text_eq(code, "rate_limited")) {
         w->limit = "recipient";
         w->reason = "throttled";
     } else if (code != NULL) {
         w->reason = "retry";
     } else {
-        /* A claim took it once, and nothing went wrong. */
-        w->reason = reply_field(hash, "sending_at") != NULL ? "quiet_hours" : "scheduled";
+        w->reason = "scheduled";
     }
 }
 

@@ -136,13 +136,12 @@ static int64_t again_ms(struct fetch_stage *s, const struct attempt *t)
 }
 
 /* It waits, without having been tried. */
-static void put_off(struct visit *v, const char *why)
+static void put_off(struct visit *v)
 {
     struct attempt *t = v->attempt;
 
     t->refund = true;
-    outcome_set(&t->outcome, OUTCOME_THROTTLED, CODE_RATE_LIMITED, "%s", why);
-    t->outcome.throttle = THROTTLE_RECIPIENT; /* this message, not its sender */
+    outcome_set(&t->outcome, OUTCOME_POSTPONED, CODE_NONE, "attachments");
     t->outcome.retry_after_ms = again_ms(v->stage, t);
     end(v, false);
 }
@@ -285,7 +284,7 @@ static void on_read(enum store_status st, bool whole, void *arg)
     struct visit *v = arg;
 
     if (st != STORE_OK) {
-        put_off(v, "the attachments could not be read");
+        put_off(v);
     } else if (!whole) {
         fail(v, OUTCOME_FAILED, CODE_VALIDATION_ERROR, "content_base64", "it is no longer kept");
     } else {
@@ -391,7 +390,7 @@ static void visit(struct fetch_stage *s, struct attempt *t)
     list_init(&v->node);
     s->visits++;
     if (s->visits > s->visits_max) {
-        put_off(v, "other messages' attachments are being fetched or sent");
+        put_off(v);
         return;
     }
     v->files = files_new(t->message.attachment_count);

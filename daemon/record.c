@@ -25,6 +25,7 @@ struct entry {
     struct verdict verdict;
     struct buf answer;
     char units[12];
+    char postponed[48];
     const struct sender *next; /* who tries instead; NULL = nobody */
     struct buf repacked;       /* the message for it */
     unsigned next_units;
@@ -225,6 +226,14 @@ static const char *units_text(struct entry *e)
     return e->units;
 }
 
+/* Why nothing was tried, and by which lease: of a later one it says nothing. */
+static const char *postponed_text(struct entry *e)
+{
+    snprintf(e->postponed, sizeof(e->postponed), "%lld %.20s", (long long)e->attempt->fence,
+             e->attempt->outcome.text);
+    return e->postponed;
+}
+
 static void add_field(struct store_finish *f, const char *name, const char *value)
 {
     if (!text_is_empty(value))
@@ -286,7 +295,9 @@ static void fill(struct entry *e, struct store_finish *f)
         add_field(f, "thread_id", t->outcome.thread_id);
         add_field(f, "cost", t->outcome.cost);
         add_field(f, "units", units_text(e));
-    } else if (e->verdict.kind != VERDICT_POSTPONED) {
+    } else if (e->verdict.kind == VERDICT_POSTPONED) {
+        add_field(f, "_postponed", postponed_text(e));
+    } else {
         add_field(f, "error_code", error_code_name(e->verdict.code));
         add_field(f, "error_message", t->outcome.text);
     }

@@ -47,7 +47,7 @@ bool refuse_attempt(struct attempt *t, struct quiet_zones *zones, int64_t now_ms
         outcome_set(&t->outcome, OUTCOME_FAILED, code, "%s", why);
         return true;
     }
-    outcome_set(&t->outcome, OUTCOME_POSTPONED, CODE_NONE, "it has to wait");
+    outcome_set(&t->outcome, OUTCOME_POSTPONED, CODE_NONE, "quiet_hours");
     t->outcome.retry_after_ms = until - now_ms;
     return true;
 }

@@ -10,6 +10,7 @@ from admin_client import Admin
 from support import new_id, wait_for
 from test_attachments import Files
 from test_large_mail import inline, job
+from test_limits_explain import explain
 
 TO = {"to": "big@example.com"}
 
@@ -130,6 +131,7 @@ def test_more_than_may_wait_here_wait_in_redis(stand, server):
     ids = stand.push(*(inline(b"x" * 900, **TO) for _ in range(8)))
     wait_in_flight(admin, 1)
     wait_for(lambda: stand.redis.zcard(stand.key("delayed")) >= 5, "they wait in Redis")
+    wait_for(lambda: "attachments" in [explain(stand, i)["reason"] for i in ids], stand.logs)
     stand.wait_final(stand.push(job()))
     wait_sent(stand, server, ids)
 

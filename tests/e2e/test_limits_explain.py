@@ -190,6 +190,25 @@ def test_scheduled_and_quiet_hours(stand):
     assert explain(stand, later)["until"] == due
 
 
+def test_quiet_hours_after_a_failure(stand):
+    """What put it off last is the reason, not what was wrong before that."""
+    day = datetime(2027, 6, 1, 12, 30, tzinfo=BERLIN)
+    go_to(stand, day)
+    stand.sandbox.faults([{"times": 2, "action": {"status": 503}}])
+    stand.start([stand.sender(quiet=QUIET, retry={"base": "2h", "max": "2h"})])
+    (message_id,) = stand.push(typed("MARKETING"))
+    stand.wait_status(message_id, "scheduled")
+    assert explain(stand, message_id)["reason"] == "retry"
+    go_to(stand, day + timedelta(hours=10))
+    morning = day.replace(hour=8, minute=0) + timedelta(days=1)
+    wait_for(lambda: explain(stand, message_id)["reason"] == "quiet_hours", stand.logs)
+    found = explain(stand, message_id)
+    assert datetime.fromisoformat(found["until"]).timestamp() == morning.timestamp()
+    assert "error_message" not in found
+    go_to(stand, morning + timedelta(seconds=1))
+    wait_for(lambda: explain(stand, message_id)["reason"] == "retry", stand.logs)
+
+
 def test_nobody_works(stand):
     daemon = stand.start([stand.sender(limits={"rate": ONE})])
     found = one_waits(stand)
