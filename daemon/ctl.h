@@ -153,8 +153,8 @@ void ctl_json_depths(struct ctl *c, const struct ctl_depths *d);
 const char *ctl_explain_words(struct ctl *c, const struct redisReply *bulk, int64_t now_ms);
 /* Messages, and recipients of bulks, that a worker has leased. */
 int64_t ctl_leased(struct ctl *c, const char *worker);
-/* How many wait for a sender, of both classes of the priority. */
-int64_t ctl_ready(struct ctl *c, const char *sender, enum priority p);
+/* How many wait for a sender, by priority. */
+void ctl_ready(struct ctl *c, const char *sender, int64_t ret[PRIORITY_COUNT]);
 
 void ctl_json_senders(struct ctl *c); /* an array */
 void ctl_table_senders(struct ctl *c, struct table *t);

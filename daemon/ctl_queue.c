@@ -46,24 +46,43 @@ void ctl_read_depths(struct ctl *c, struct ctl_depths *ret)
     }
 }
 
-/* The priority of the bulk that waits for the sender; -1 = none. Of several it is the newest one's:
- * the queues themselves do not tell how many recipients an element of theirs is. */
-static int waiting_bulk(struct ctl *c, const char *sender)
+/* Adds up by class what the sender's bulks have ready, of the newest ones; returns the sum. */
+static int64_t read_bulks(struct ctl *c, const char *sender, int64_t ret[PRIORITY_COUNT])
 {
     const struct redisReply *ids = ctl_call(c, "ZREVRANGE", ctl_key(c, KEY_BULKS, NULL), "0", "99");
+    int64_t sum = 0;
 
     for (size_t i = 0; i < reply_count(ids); i++) {
         const char *key = ctl_key(c, KEY_BULK, reply_str(reply_at(ids, i), NULL));
         const struct redisReply *b = ctl_call(c, "HMGET", key, "sender", "_ready", "priority");
-        const char *ready = reply_str(reply_at(b, 1), NULL);
+        int64_t ready = reply_int(reply_at(b, 1), 0);
         const char *name = reply_str(reply_at(b, 2), NULL);
         enum priority p;
 
-        if (ready != NULL && ready[0] != '0' && name != NULL && priority_parse(name, &p) &&
-            text_eq(reply_str(reply_at(b, 0), NULL), sender))
-            return (int)p;
+        if (ready <= 0 || name == NULL || !priority_parse(name, &p) ||
+            !text_eq(reply_str(reply_at(b, 0), NULL), sender))
+            continue;
+        ret[p] += ready;
+        sum += ready;
     }
-    return -1;
+    return sum;
+}
+
+/* An element of a queue may be many recipients. How many more that makes is known of all classes
+ * together: each gets as much of it as it has of the bulks that wait. */
+static void add_extra(struct ctl *c, const char *sender, int64_t extra, int64_t ret[PRIORITY_COUNT])
+{
+    int64_t bulks[PRIORITY_COUNT] = {0}, all = read_bulks(c, sender, bulks), left = extra;
+    int most = PRIORITY_NORMAL;
+
+    for (int p = 0; p < PRIORITY_COUNT && all > 0; p++) {
+        int64_t part = (int64_t)((double)extra * (double)bulks[p] / (double)all);
+
+        ret[p] += part;
+        left -= part;
+        most = bulks[p] > bulks[most] ? p : most;
+    }
+    ret[most] += left;
 }
 
 /* One class of a sender, with its lanes. */
@@ -82,17 +101,18 @@ static int64_t ready_of(struct ctl *c, const char *class)
     return n;
 }
 
-int64_t ctl_ready(struct ctl *c, const char *sender, enum priority p)
+void ctl_ready(struct ctl *c, const char *sender, int64_t ret[PRIORITY_COUNT])
 {
-    int64_t n = 0, extra;
+    int64_t extra = reply_int(ctl_call(c, "HGET", ctl_key(c, KEY_SENDER, sender), "_extra"), 0);
 
-    for (int marketing = 0; marketing < 2; marketing++)
-        n += ready_of(c, arena_printf(&c->arena, "%s:%s", sender ? sender : "",
-                                      key_queue(p, marketing, false)));
-    extra = reply_int(ctl_call(c, "HGET", ctl_key(c, KEY_SENDER, sender), "_extra"), 0);
-    if (extra > 0 && waiting_bulk(c, sender) == (int)p)
-        n += extra;
-    return n;
+    for (int p = 0; p < PRIORITY_COUNT; p++) {
+        ret[p] = 0;
+        for (int marketing = 0; marketing < 2; marketing++)
+            ret[p] += ready_of(c, arena_printf(&c->arena, "%s:%s", sender ? sender : "",
+                                               key_queue((enum priority)p, marketing, false)));
+    }
+    if (extra > 0)
+        add_extra(c, sender, extra, ret);
 }
 
 void ctl_json_depths(struct ctl *c, const struct ctl_depths *d)
@@ -116,10 +136,13 @@ static void json_ready(struct ctl *c)
     for (size_t i = 0; i < reply_count(ids); i++) {
         const char *id = reply_str(reply_at(ids, i), NULL);
 
+        int64_t n[PRIORITY_COUNT];
+
+        ctl_ready(c, id, n);
         json_key(&c->line, id ? id : "");
         json_open(&c->line, '{');
         for (size_t k = 0; k < CLASSES; k++)
-            json_key_int(&c->line, classes[k].name, ctl_ready(c, id, classes[k].priority));
+            json_key_int(&c->line, classes[k].name, n[classes[k].priority]);
         json_close(&c->line, '}');
     }
     json_close(&c->line, '}');
@@ -157,8 +180,7 @@ static void table_all(struct ctl *c, const struct ctl_depths *d)
         const char *id = reply_str(reply_at(ids, i), NULL);
         int64_t n[PRIORITY_COUNT];
 
-        for (size_t k = 0; k < CLASSES; k++)
-            n[classes[k].priority] = ctl_ready(c, id, classes[k].priority);
+        ctl_ready(c, id, n);
         add_row(&t, arena_printf(&c->arena, "ready %s", id ? id : ""), n);
     }
     add_total(&t, "in flight", d->in_flight);

@@ -32,6 +32,7 @@ static int64_t number(const struct redisReply *hash, const char *name)
 static bool read_view(struct ctl *c, const char *id, struct view *ret)
 {
     const struct redisReply *hash = ctl_call(c, "HGETALL", ctl_key(c, KEY_SENDER, id));
+    int64_t ready[PRIORITY_COUNT];
 
     if (reply_count(hash) == 0)
         return false;
@@ -44,8 +45,9 @@ static bool read_view(struct ctl *c, const char *id, struct view *ret)
         .day_cap = number(hash, "day_cap"),
         .in_flight = number(read_bucket(c, id), "busy"),
     };
+    ctl_ready(c, id, ready);
     for (int p = 0; p < PRIORITY_COUNT; p++)
-        ret->waiting += ctl_ready(c, id, (enum priority)p);
+        ret->waiting += ready[p];
     /* A state of "ok" is shown with the time of the next turn: of no use to people. */
     if (text_eq(ret->state, "ok"))
         ret->until = NULL;

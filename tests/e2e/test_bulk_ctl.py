@@ -251,6 +251,18 @@ def test_recipients_are_counted_where_messages_are(stand, ctl):
     daemon.kill()
 
 
+def test_several_bulks_count_each_in_its_class(stand, ctl):
+    stand.start()
+    ctl.text("sender", "pause", "mail")
+    put_leads(stand, people(150))
+    jobs = [job({"lead_ids": [f"lead-{i}" for i in range(n)]}, priority=p)
+            for n, p in ((150, "HIGH"), (90, "LOW"), (40, 2))]
+    for bulk_id in stand.push(*jobs):
+        wait_for(lambda: counts(stand, bulk_id).get("status") == "sending", stand.logs)
+    assert ctl.json("queue")[0]["ready"]["mail"] == {"high": 150, "normal": 40, "low": 90}
+    assert ctl.json("sender")[0]["waiting"] == 280
+
+
 # --- show ---
 
 
