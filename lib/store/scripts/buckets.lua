@@ -438,11 +438,21 @@ local function ms_of(text)
 end
 
 -- Who waits for the end of a day that others use as well goes earlier when some of it is given back:
--- `parked:<bucket>` has senders ('~' in front) and messages by when (us) they are due anyway.
+-- `parked:<bucket>` has senders ('~' in front), lanes ('=' before their sender, its class and their
+-- name) and messages by when (us) they are due anyway.
 local function park_for_day(b, who, due)
-  if b.waiters and tell('ZADD', b.parked, int(due), who) == 1 then
+  if b.waiters and b.day_cap > 0 and due == b.day_next and tell('ZADD', b.parked, int(due), who) == 1 then
     call('PEXPIREAT', b.parked, int(math.ceil(due / 1000)))
   end
+end
+
+-- A lane that is parked may be served again, if it still waits: 1, else 0.
+local function wake_lane(sender, class, lane)
+  if tell('ZADD', lanes_key(sender, class), 'XX', 'LT', 'CH', int(now_us), lane) ~= 1 then
+    return 0
+  end
+  call('ZADD', P .. 'turn', 'LT', int(now_us), sender)
+  return 1
 end
 
 -- n units of its day were given back: as many of those may go, who still wait.
@@ -454,6 +464,8 @@ local function unpark(b, n)
       tell('ZREM', b.parked, who)
       if string.sub(who, 1, 1) == '~' then
         n = n - call('ZADD', P .. 'turn', 'XX', 'LT', 'CH', int(now_us), string.sub(who, 2))
+      elseif string.sub(who, 1, 1) == '=' then
+        n = n - wake_lane(string.match(who, '^=(%S+) (%d)/(.+)$'))
       else
         n = n - call('ZADD', P .. 'delayed', 'XX', 'LT', 'CH', int(now), who)
       end

@@ -106,9 +106,7 @@ local function stand_in_line(id, at, b)
   call('HSET', P .. 'message:' .. id, 'status', 'scheduled', 'next_attempt_at', iso(due), '_lined',
     name)
   call('ZADD', P .. 'delayed', int(due), id)
-  if b.day_cap > 0 and at == b.day_next then
-    park_for_day(b, id, at)
-  end
+  park_for_day(b, id, at)
 end
 
 local FIELDS = { 'status', '_fence', 'attempts', '_units' }
@@ -259,14 +257,14 @@ local function lease_slices(sender, flag, ignore_suppressed, charge)
 end
 
 -- Takes the tokens of n recipients of a bulk; n is 1 where a rate or own buckets apply. Returns
--- false and when to look again where those of its channel or tenant are not free. A recipient's
+-- false, when to look again and the bucket where those of its channel or tenant are not free. A recipient's
 -- units and its own rate are not known here: charge.lua takes those once its address is looked up.
 local function admit_refs(s, list, ref, at)
   local own = list.own and own_buckets(s[6], ref.b.channel, ref.b.tenant) or {}
   if #own > 0 then
-    local free, later = own_time(own, 1, at, true, now_us + horizon)
+    local free, later, full = own_time(own, 1, at, true, now_us + horizon)
     if not free or free > now_us + horizon then
-      return false, later or free - horizon
+      return false, later or free - horizon, full
     end
     at = free
     spend(own, at, 1)
@@ -304,12 +302,14 @@ local function send(sender, s, list, n)
       local ref = type(id) == 'table' and id
       local m = ref and {} or tell('HMGET', P .. 'message:' .. id, unpack(fields))
       if ref then
-        local done, later = admit_refs(s, list, ref, at)
+        local done, later, full = admit_refs(s, list, ref, at)
         if not done then
           refs_push('LPUSH', ref.b, ref.mark, ref.attempts, ref.n, ref.leads)
           queue_add(ref.b.priority, 1)
           if not park_lane(sender, ref.b.priority, later) then
             return sent, later, 'throttled'
+          elseif full then
+            park_for_day(full, '=' .. sender .. ' ' .. ref.b.priority, later)
           end
         else
           sent = sent + ref.n

@@ -7,6 +7,7 @@
 struct seen {
     struct worker *w;
     struct buf leads;
+    int64_t fence; /* of the last slice */
 };
 
 static void on_slices(enum store_status st, const struct store_claims *c, void *arg)
@@ -18,13 +19,15 @@ static void on_slices(enum store_status st, const struct store_claims *c, void *
         const struct store_claimed *s = &c->items[i];
 
         assert_non_null(s->bulk);
+        seen->fence = s->fence;
         for (const char *at = s->packed; at < s->packed + s->packed_len; at += strlen(at) + 1)
             buf_addf(&seen->leads, "%s ", at);
     }
     worker_done(seen->w, st);
 }
 
-static void expect_leads(struct store_rig *r, unsigned want, const char *leads)
+/* Returns the fence of the last slice. */
+static int64_t expect_leads(struct store_rig *r, unsigned want, const char *leads)
 {
     const struct store_claim req = {
         .want = want, .quantum = 4096, .horizon_us = HOUR_US, .channels = "email"};
@@ -33,6 +36,7 @@ static void expect_leads(struct store_rig *r, unsigned want, const char *leads)
     assert_int_equal(worker_wait(r->a, store_claim(r->a->store, &req, on_slices, &seen)), STORE_OK);
     assert_string_equal(buf_str(&seen.leads), leads);
     buf_free(&seen.leads);
+    return seen.fence;
 }
 
 /* A bulk whose five recipients wait in one element of its tenant's lane. */
@@ -93,6 +97,43 @@ static void test_lanes_with_places(void **state)
     expect_leads(r, 7, "b2 b3 b4 a3 a4 a5 b5 ");
     expect_leads(r, 4, "");
     expect_nothing_waits(r);
+}
+
+/* --- a tenant's day --- */
+
+/* A lane that waits for its tenant's day to end goes on with what is given back of it, and what
+ * else the sender has is not held up. */
+static void test_a_day_given_back_wakes_the_lane(void **state)
+{
+    struct store_rig *r = *state;
+    const struct store_bucket b[] = {{.name = "sender:s", .zone = "UTC"},
+                                     {.name = "tenant:a", .day_cap = 2, .zone = "rolling"}};
+    const struct store_sender s = {
+        .id = "s", .fingerprint = "f1", .buckets = "sender:s", .by = "t"};
+    struct store_finish f;
+    int64_t fence;
+
+    assert_int_equal(worker_configure(r->a, &b[1], 1, NULL, 0), STORE_OK);
+    assert_int_equal(worker_configure(r->a, b, 1, &s, 1), STORE_OK);
+    queue_five(r, "a");
+    REDIS(r->g, "HSET", "t:bulk:a", "_tenant", "a");
+    fence = expect_leads(r, 9, "a1 a2 ");
+    assert_string_equal(REDIS(r->g, "ZRANGE", "t:parked:tenant:a", "0", "-1"), "=s 2/a");
+    assert_string_equal(REDIS(r->g, "ZSCORE", "t:turn", "s"), "(nil)");
+    queue_five(r, "b");
+    expect_leads(r, 9, "b1 b2 b3 b4 b5 ");
+    assert_string_equal(REDIS(r->g, "ZSCORE", "t:turn", "s"), "(nil)");
+    f = an_outcome(FINISH_RETRY, "", fence);
+    f.bulk = "a";
+    f.lead = "a1";
+    f.place = 1;
+    f.refund = true;
+    f.delay_ms = HOUR_US / 1000;
+    assert_int_equal(worker_finish_all(r->a, &f, 1), STORE_OK);
+    expect_leads(r, 9, "a4 "); /* the one that found no room went behind the others */
+    expect_leads(r, 9, "");
+    assert_string_equal(REDIS(r->g, "HGET", "t:bucket:tenant:a", "used"), "2");
+    assert_string_equal(REDIS(r->g, "ZRANGE", "t:parked:tenant:a", "0", "-1"), "=s 2/a");
 }
 
 /* --- refunds --- */
@@ -175,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORE_TEST(test_lanes_without_bounds),
         STORE_TEST(test_lanes_with_places),
+        STORE_TEST(test_a_day_given_back_wakes_the_lane),
         STORE_TEST(test_units_given_back),
         STORE_TEST(test_messages_given_back),
         STORE_TEST(test_units_of_an_earlier_identity),
