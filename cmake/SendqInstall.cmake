@@ -30,6 +30,9 @@ install(FILES ${CMAKE_SOURCE_DIR}/systemd/sendq.tmpfiles DESTINATION lib/tmpfile
 # An example, not the configuration itself: an installation must never overwrite that.
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/config/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
         FILES_MATCHING PATTERN "*.yaml")
+# ... which the documents call as the sources do.
+file(CREATE_LINK examples ${CMAKE_BINARY_DIR}/config SYMBOLIC)
+install(FILES ${CMAKE_BINARY_DIR}/config DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # sendqctl knows its own words.
 set(completions ${CMAKE_BINARY_DIR}/completions)
 foreach(shell bash zsh)
@@ -47,5 +50,6 @@ install(FILES ${completions}/zsh/sendqctl
 # Beside the README as in the sources, so that its links lead there.
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs DESTINATION ${CMAKE_INSTALL_DOCDIR}
         FILES_MATCHING PATTERN "*.md")
-install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/LICENSE
+install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/SECURITY.md
+        ${CMAKE_SOURCE_DIR}/LICENSE
         DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -40,6 +40,13 @@ struct ctl_option {
     int64_t min, max; /* max > 0: a number in this range */
 };
 
+/* How many a list may show. */
+#define CTL_OPTION_COUNT                                                                           \
+    {                                                                                              \
+        .name = "count", .value = "N", .help = "at most N (50)", .verb = "ls", .min = 1,           \
+        .max = 100000                                                                              \
+    }
+
 struct ctl_noun {
     const char *name, *help;
     const struct ctl_verb *verbs;     /* end with run NULL */

@@ -333,12 +333,7 @@ static const struct ctl_verb verbs[] = {
 };
 
 static const struct ctl_option options[] = {
-    {.name = "count",
-     .value = "N",
-     .help = "at most N (50)",
-     .verb = "ls",
-     .min = 1,
-     .max = 100000},
+    CTL_OPTION_COUNT,
     {.name = "failed", .help = "show: those that failed; retry: these (there are no others yet)"},
     {.name = "lead", .value = "LEAD", .help = "what became of one lead", .verb = "show"},
     {.name = "all", .help = "internal fields too", .verb = "show"},

@@ -375,7 +375,7 @@ static bool on_job(const char *raw, size_t len, void *arg)
     struct err_text e = {.text = ""};
 
     if (!understand(p, raw, len, &e)) {
-        ctl_error("preview: %s%s%s", e.field, e.field[0] != '\0' ? ": " : "", e.text);
+        ctl_error("preview: %s", e.text);
         p->status = CTL_NEGATIVE;
         return false;
     }

@@ -206,12 +206,7 @@ static const struct ctl_verb verbs[] = {
 };
 
 static const struct ctl_option options[] = {
-    {.name = "count",
-     .value = "N",
-     .help = "at most N (50)",
-     .verb = "ls",
-     .min = 1,
-     .max = 100000},
+    CTL_OPTION_COUNT,
     {.name = "all", .help = "retry: all of them; show: internal fields too"},
     {.name = "older", .value = "AGE", .help = "only those dead for longer (7d)", .verb = "purge"},
     {.name = NULL},

@@ -196,12 +196,7 @@ static const struct ctl_verb verbs[] = {
 };
 
 static const struct ctl_option options[] = {
-    {.name = "count",
-     .value = "N",
-     .help = "at most N (50)",
-     .verb = "ls",
-     .min = 1,
-     .max = 100000},
+    CTL_OPTION_COUNT,
     {.name = "raw", .help = "the job's untouched bytes, nothing else", .verb = "show"},
     {.name = NULL},
 };

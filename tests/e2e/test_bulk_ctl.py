@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 
@@ -121,7 +122,9 @@ def stamp(seconds):
                                                              "content": "x"}}, "no default"),
 ])
 def test_preview_refuses_what_is_no_bulk(stand, body, error):
-    assert error in preview(stand, body, code=1)
+    said = preview(stand, body, code=1)
+    assert error in said
+    assert not re.search(r"(\S+): \1: ", said), "a field is named once"
 
 
 def test_preview_shows_people_a_table(stand, ctl):

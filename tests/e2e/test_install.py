@@ -37,6 +37,14 @@ def test_everything_has_its_place(prefix):
     assert not (prefix / "etc").exists(), "an installation never overwrites a configuration"
 
 
+def test_links_lead_somewhere(prefix):
+    documents = list((prefix / "share/doc/sendq").rglob("*.md"))
+    assert len(documents) > 5
+    for document in documents:
+        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+        assert not [x for x in links if not (document.parent / x).exists()], document
+
+
 @needs_systemd
 @pytest.mark.parametrize("unit", UNITS)
 def test_units_are_valid(prefix, tmp_path, unit):
