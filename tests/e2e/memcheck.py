@@ -3,14 +3,14 @@ of end once. An exit code other than 0 is an error or a leak, or a bug."""
 import os
 import signal
 
+from ctl_client import Ctl
 from mail_server import MailServer, certificate
 from support import body, envelope, wait_for
 from test_attachments import mail, stored
+from test_bad_jobs import REFUSED
 from test_bulk import job as bulk_job
 from test_bulk import people, put_leads, wait_bulk
-from test_bad_jobs import REFUSED
 from test_large_mail import inline
-from test_sendqctl import Ctl
 from test_smtp import smtp_sender
 
 SLOW = {"worker": {"lease": "20s"}, "redis": {"timeout": "15s"}}

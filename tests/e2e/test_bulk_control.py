@@ -5,10 +5,10 @@ import random
 import time
 
 import pytest
+from ctl_client import Ctl
 from support import cpu_wait, wait_for
 from test_bulk import bulk, check_over, counts, job, ledger, people, put_leads, wait_bulk
 from test_limits import WAY, arrival_times, check_strict
-from test_sendqctl import Ctl
 
 LEADS = int(os.environ.get("SENDQ_TEST_LEADS", 100000))
 KILLS = int(os.environ.get("SENDQ_TEST_KILLS", 40))

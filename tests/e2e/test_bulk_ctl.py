@@ -10,10 +10,10 @@ import subprocess
 
 import pytest
 from admin_client import Admin
+from ctl_client import Ctl
 from support import end_with_parent, wait_for
 from test_bulk import TEXTS, bodies, counts, job, people, put_leads, wait_bulk
 from test_bulk_control import SMALL, sent, start_bulk
-from test_sendqctl import Ctl
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import os
 import pathlib
 import random
 
+from ctl_client import Ctl
 import filter_reference as reference
 from support import new_id, wait_for
 from test_bulk import bulk, check_over, ledger, put_leads, wait_bulk
-from test_sendqctl import Ctl
 
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
 DIRECTORY = int(os.environ.get("SENDQ_TEST_DIRECTORY", 100000))

@@ -5,8 +5,8 @@ import pty
 import subprocess
 
 import pytest
+from ctl_client import Ctl
 from support import body, end_with_parent, envelope
-from test_sendqctl import Ctl
 
 
 @pytest.fixture

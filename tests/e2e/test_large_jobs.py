@@ -9,10 +9,10 @@ import socket
 import threading
 
 import pytest
+from ctl_client import Ctl
 from mail_server import MailServer
 from support import envelope, wait_for
 from test_large_mail import inline, job, smtp
-from test_sendqctl import Ctl
 
 SIZE = 3 << 20
 

@@ -7,8 +7,8 @@ import signal
 import subprocess
 
 import pytest
+from ctl_client import Ctl
 from support import BIN, Daemon, body, envelope, sanitizer_env, wait_for
-from test_sendqctl import Ctl
 
 
 def reloads(daemon):
