@@ -32,12 +32,24 @@ static bool read_text(const char *option, struct buf *out)
     return n && !out->failed;
 }
 
+/* Before it is wrapped: a fault is at the byte that the operator counts. */
+static bool is_json(struct ctl *c, const struct buf *text, struct err_text *e)
+{
+    const struct json_limits caps = {.max_bytes = FILTER_FILE_MAX,
+                                     .max_depth = c->config->job.max_depth};
+    cJSON *root = NULL;
+    bool good = json_parse(buf_str(text), text->len, &caps, &root, e) == SQ_OK;
+
+    json_free(root);
+    return good;
+}
+
 /* Reads --filter as `filters` of a bulk would be. */
 static bool read_filter(struct ctl *c, const char *option, struct arena *a, struct selection *ret)
 {
     struct buf text = {.max = FILTER_FILE_MAX}, settings = {.max = 2 * FILTER_FILE_MAX};
     struct err_text e = {.text = "it cannot be read"};
-    bool good = read_text(option, &text);
+    bool good = read_text(option, &text) && is_json(c, &text, &e);
 
     json_open(&settings, '{');
     json_key(&settings, "filters");

@@ -1,5 +1,6 @@
 /* sendqctl: the operator's tool. The command line and the table of nouns; each noun is a file. */
 #include "ctl_bulk.h"
+#include "standard_files.h"
 
 #include "text.h"
 #include <errno.h>
@@ -232,14 +233,32 @@ static bool check_verb(const struct ctl *c)
 
 /* --- set-up --- */
 
+struct report {
+    const struct ctl *ctl;
+    bool told;
+};
+
+/* Options are given as variables (load_config): their faults are told as theirs. */
+static void tell_report(const struct ctl *c, const char *line)
+{
+    const char *rest = strchr(line, ':');
+
+    if (c->redis_url != NULL && text_starts(line, "SENDQ_REDIS__URL:"))
+        ctl_error("--redis%s", rest);
+    else if (c->ns_option != NULL && text_starts(line, "SENDQ_NAMESPACE:"))
+        ctl_error("--namespace%s", rest);
+    else
+        ctl_error("%s", line);
+}
+
 /* One line is enough here: sendqd --check tells them all. Warnings are its business too. */
 static void on_report(bool fatal, const char *line, void *arg)
 {
-    bool *told = arg;
+    struct report *r = arg;
 
-    if (fatal && !*told)
-        ctl_error("%s", line);
-    *told = *told || fatal;
+    if (fatal && !r->told)
+        tell_report(r->ctl, line);
+    r->told = r->told || fatal;
 }
 
 /* Needs neither configuration nor Redis. */
@@ -263,7 +282,7 @@ static bool needs_senders(const struct ctl *c)
 /* The options are overrides like the variables, and pass the same checks. */
 static bool load_config(struct ctl *c)
 {
-    bool told = false;
+    struct report report = {c, false};
 
     if (c->config_path == NULL && c->redis_url == NULL && access(CONFIG_DEFAULT, F_OK) == 0)
         c->config_path = CONFIG_DEFAULT;
@@ -272,7 +291,7 @@ static bool load_config(struct ctl *c)
         return false;
     c->config = config_load_opts(c->config_path,
                                  needs_senders(c) ? CONFIG_WITHOUT_SECRETS : CONFIG_WITHOUT_SENDERS,
-                                 on_report, &told);
+                                 on_report, &report);
     if (c->config)
         c->ns = c->config->ns;
     return c->config != NULL;
@@ -332,6 +351,7 @@ int main(int argc, char **argv)
     bool help = false, version = false;
     enum ctl_exit status = CTL_OK;
 
+    standard_files_hold();
     signal(SIGPIPE, SIG_IGN);
     if (!read_line(&c, &line, &help, &version))
         status = CTL_USAGE;

@@ -3,6 +3,7 @@
 #include "config.h"
 #include "engine.h"
 #include "notify.h"
+#include "standard_files.h"
 
 #include "text.h"
 #include <fcntl.h>
@@ -283,18 +284,6 @@ static void tune_malloc(void)
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
 }
 
-/* Closed standard descriptors would be given to sockets, and be written to as output. */
-static void hold_standard_files(void)
-{
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
-}
-
 /* No core dump may hold a credential, and many transfers need many descriptors. */
 static void harden(void)
 {
@@ -452,7 +441,7 @@ int main(int argc, char **argv)
     struct daemon d = {0};
     int opt, mode = 0;
 
-    hold_standard_files();
+    standard_files_hold();
     while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
         if (opt == 'c' && d.count == PARTS_MAX)
             return fprintf(stderr, "sendqd: more than %d configurations\n", PARTS_MAX), 2;

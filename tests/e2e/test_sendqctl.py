@@ -2,6 +2,7 @@
 import json
 import os
 import pty
+import shlex
 import shutil
 import subprocess
 import threading
@@ -99,6 +100,25 @@ def test_a_closed_pipe_is_no_crash(stand, ctl):
         process.stdout.close()
         assert process.wait(60) == 1
         assert process.stderr.read() == b""
+
+
+def test_faults_of_options_are_told_as_theirs(ctl):
+    for option, value in (("--namespace", "a b"), ("--redis", "http://x")):
+        ctl.run(option, value, "status", code=2)
+        assert ctl.stderr.startswith(f"sendqctl: {option}: "), ctl.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_closed_descriptors_are_not_given_to_sockets(stand, ctl, closed):
+    """What is printed must not reach Redis, where lines are commands."""
+    entry = rejected_job(stand, raw=b"FLUSHALL\r\n" * 3)
+    command = shlex.join(ctl.argv("rejected", "show", entry, "--raw"))
+    done = subprocess.run(["/bin/sh", "-c", f"exec {command} {closed}"], capture_output=True,
+                          timeout=60, env=ctl.env(), check=False)
+    assert stand.redis.xlen(stand.key("rejected")) == 1
+    assert done.returncode == (1 if ">" in closed else 0), done.stderr
+    if closed == ">&-":
+        assert done.stderr == b"sendqctl: cannot write: Bad file descriptor\n"
 
 
 # --- what comes out ---
