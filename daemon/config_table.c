@@ -123,9 +123,9 @@ static const struct setting root_settings[] = {
     {"job.max_bulk_bytes", "16MiB", .type = SETTING_SIZE, CONF(job.max_bulk_bytes), .min = KIB,
      .max = 512 * MIB,
      .help = "Largest bulk job: some 400,000 lead ids; beyond that select by filters"},
-    {"job.max_depth", "32", .type = SETTING_INT, CONF(job.max_depth), .min = 4, .max = 512,
-     .help = "Nesting of a job's JSON: real jobs have fewer than 10 levels, and the parser "
-             "recurses"},
+    {"job.max_depth", "48", .type = SETTING_INT, CONF(job.max_depth), .min = 4, .max = 512,
+     .help = "Nesting of a job's JSON: real jobs have fewer than 10 levels, groups of filters that "
+             "are 16 deep some 40, and the parser recurses"},
     {"job.max_subject", "998", .type = SETTING_INT, CONF(job.max_subject), .min = 1, .max = 65536,
      .help = "Characters of a subject: RFC 5322's longest line"},
     {"job.max_content", "10MiB", .type = SETTING_SIZE, CONF(job.max_content), .min = KIB,

@@ -60,7 +60,7 @@ static struct job_limits limits_filled(const struct job_limits *l)
     if (!full.max_bulk_bytes)
         full.max_bulk_bytes = (size_t)16 << 20;
     if (!full.max_depth)
-        full.max_depth = 32;
+        full.max_depth = 48;
     if (!full.max_subject)
         full.max_subject = 998;
     if (!full.max_content)

@@ -11,7 +11,7 @@ struct selection;
 /* Caps on what a job may hold; from the configuration. Zero means the default. */
 struct job_limits {
     size_t max_bytes, max_bulk_bytes; /* 1 MiB, 16 MiB; attachments make jobs large: 40 MiB */
-    unsigned max_depth;               /* 32 */
+    unsigned max_depth;               /* 48 */
     size_t max_subject;               /* 998 characters */
     size_t max_content;               /* bytes of content or html: 1 MiB */
     unsigned max_list;                /* to, cc, bcc, media, attachments: 100 each */

@@ -5,10 +5,10 @@ import os
 import pathlib
 import random
 
-from ctl_client import Ctl
 import filter_reference as reference
+from ctl_client import Ctl
 from support import new_id, wait_for
-from test_bulk import bulk, check_over, ledger, put_leads, wait_bulk
+from test_bulk import bulk, check_over, job, ledger, people, put_leads, wait_bulk
 
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
 DIRECTORY = int(os.environ.get("SENDQ_TEST_DIRECTORY", 100000))
@@ -112,3 +112,21 @@ def test_count_says_how_many_a_filter_means(stand):
                     "user-uuid-1") == f"{mine}\n"
     for bad in ("{", "{}", '{"conditions":[{"field":"a","operator":"near","value":1}]}', "@/nope"):
         ctl.text("leads", "count", "--filter", bad, code=2)
+
+
+def test_groups_nest_sixteen_deep(stand):
+    ctl = Ctl(stand)
+    put_leads(stand, people(3))
+    nested = {"id": "c", "field": "email", "operator": "is_not_empty"}
+    for _ in range(16):
+        nested = {"id": "g", "conditions": [nested]}
+    deeper = {"id": "g", "conditions": [nested]}
+    stand.start()
+    good, bad = job({"filters": nested}), job({"filters": deeper})
+    stand.push(good, bad)
+    assert wait_bulk(stand, good["id"])["messages_sent"] == "3"
+    (entry,) = stand.wait_rejected(1)
+    assert "groups nest at most 16 deep" in entry["error_message"]
+    assert ctl.json("leads", "count", "--filter", json.dumps(nested)) == [{"count": 3}]
+    ctl.run("leads", "count", "--filter", "{", code=2)
+    assert "unexpected end at byte 1\n" in ctl.stderr

@@ -1,8 +1,10 @@
 """Pushed twice, sent once: idempotency keys and ids."""
 import json
 
+import pytest
 from invariants import check_all
 from support import body, envelope, wait_for
+from test_bulk import job, people, put_leads
 
 
 def test_same_key_same_body_is_sent_once(stand):
@@ -74,6 +76,20 @@ def test_same_id_twice_is_the_same(stand):
     stand.push(job | {"body": body(content="Other."), "reply_to": "other"})
     assert stand.reply("other")["error_code"] == "idempotency_conflict"
     assert stand.sandbox.ids("sandbox") == {ids[0]: 1}
+
+
+@pytest.mark.parametrize("first", ["message", "bulk"])
+def test_a_message_and_a_bulk_do_not_share_an_id(stand, first):
+    stand.start()
+    put_leads(stand, people(1))
+    jobs = [{"id": "same", "body": body()}, job({"lead_ids": ["lead-0"]}) | {"id": "same"}]
+    stand.push(jobs[first == "bulk"])
+    wait_for(lambda: stand.redis.hget(stand.key(first, "same"), "status") in ("sent", "done"),
+             stand.logs)
+    stand.push(jobs[first == "message"])
+    (entry,) = stand.wait_rejected(1)
+    assert entry["error_code"] == "idempotency_conflict"
+    assert stand.sandbox.stats("sandbox")["accepted"] == 1
 
 
 def test_the_id_of_a_message_that_named_none_is_taken(stand):

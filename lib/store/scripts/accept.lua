@@ -59,6 +59,10 @@ local function earlier(kind, id, key, hash, explicit)
     if first.err or first[1] then
       return id, first[2] == hash
     end
+    local other = kind == 'bulk:' and 'message:' or 'bulk:'
+    if tell('EXISTS', P .. other .. id) == 1 then
+      return id, false
+    end
   end
 end
 

@@ -217,7 +217,7 @@ static void test_defaults(void **state)
     assert_int_equal(c->take_bytes, 8 << 20);
     assert_int_equal(c->slot_jitter_ms, 20);
     assert_int_equal(c->job.max_bytes, 40 << 20);
-    assert_int_equal(c->job.max_depth, 32);
+    assert_int_equal(c->job.max_depth, 48);
     assert_int_equal(c->job.max_subject, 998);
     assert_int_equal(c->global_limit.rate.count, 0);
     assert_int_equal(c->attachments_max, 25 << 20);
