@@ -27,7 +27,6 @@ struct http_socket {
     struct http_lane *lane;
     struct event *read_ev, *write_ev;
     bool reading, writing; /* is the event armed? */
-    const CURL *easy;      /* whose transfer uses it, or did last */
     bool kept;             /* opened by us: stays in epoll until curl closes it */
     int want;              /* CURL_POLL_IN | CURL_POLL_OUT; 0 = curl has no interest */
     curl_socket_t fd;
@@ -199,6 +198,7 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, v
     struct http_lane *lane = arg;
     struct http_socket *s = socket_find(lane->wire, fd);
 
+    (void)easy;
     (void)unused;
     if (what == CURL_POLL_REMOVE) {
         if (s != NULL && !s->kept) {
@@ -212,7 +212,6 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, v
     if (s == NULL)
         s = socket_new(lane->wire, fd, false);
     s->lane = lane;
-    s->easy = easy;
     s->want = what;
     if (what & CURL_POLL_IN)
         socket_read(s, true);
@@ -279,13 +278,6 @@ void http_wire_remove(struct http_lane *lane, CURL *easy)
 {
     curl_multi_remove_handle(lane->multi, easy);
     lane->transfers--;
-}
-
-void http_wire_cut(struct http_wire *w, const CURL *easy)
-{
-    for (size_t fd = 0; fd < w->socket_count; fd++)
-        if (w->sockets[fd] != NULL && (easy == NULL || w->sockets[fd]->easy == easy))
-            shutdown((int)fd, SHUT_RDWR);
 }
 
 /* Reads all messages first: removing a handle walks the messages not yet read. */

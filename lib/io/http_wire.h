@@ -33,9 +33,6 @@ curl_socket_t http_wire_open(struct http_wire *w, const struct curl_sockaddr *a)
 struct http_lane *http_wire_add(struct http_wire *w, CURL *easy);
 void http_wire_remove(struct http_lane *lane, CURL *easy); /* aborts it */
 
-/* Ends the connection that this transfer uses (NULL: all there are), under curl's hands. Fine
- * from inside curl's callbacks. */
-void http_wire_cut(struct http_wire *w, const CURL *easy);
 /* All transfers that have ended since the last call, already removed from their lanes. `ret` must
  * have room for all that were added. */
 size_t http_wire_drain(struct http_wire *w, struct http_ended *ret);

@@ -1,16 +1,19 @@
 /* SMTP by curl: what it is told, and what its replies mean for the transport.
  *
- * Curl ends a refused transaction by a QUIT whose answer it waits for, and all others with it. So
- * the connection is cut as soon as a refusal has come: curl would not use it again anyway. */
+ * Curl ends a refused transaction by a QUIT whose answer it waits for. So the connection is cut as
+ * soon as a refusal has come: curl would not use it again anyway. */
 #include "smtp_easy.h"
 
 #include "text.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define REPLY_MAX 4096
 #define MAX_IDLE_S 30L      /* servers close idle connections after minutes, some sooner */
+#define MAX_CONNECTIONS 2L  /* that one handle keeps */
 #define MAX_LIFETIME_S 600L /* so that a new address of the server is noticed */
 
 static void must(CURLcode rc)
@@ -48,7 +51,7 @@ static size_t on_line(char *line, size_t size, size_t count, void *arg)
     if (x->reply.len + n <= REPLY_MAX)
         buf_add(&x->reply, line, n);
     if (x->in_mail && x->reply_ended && n > 0 && (line[0] == '4' || line[0] == '5'))
-        http_wire_cut(x->wire, x->curl);
+        smtp_easy_cut(x);
     return n;
 }
 
@@ -69,6 +72,59 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     return size * count;
 }
 
+static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const struct smtp_easy *x = arg;
+
+    (void)a, (void)b, (void)c, (void)d;
+    return atomic_load(x->closing) ? 1 : 0;
+}
+
+/* Puts one in the place of the other. */
+static void note_socket(struct smtp_easy *x, int old, int new)
+{
+    for (size_t i = 0; i < SMTP_SOCKETS; i++) {
+        if (x->sockets[i] == old) {
+            x->sockets[i] = new;
+            return;
+        }
+    }
+}
+
+static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    struct smtp_easy *x = arg;
+    int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+
+    (void)purpose;
+    pthread_mutex_lock(&x->lock);
+    if (fd >= 0)
+        note_socket(x, -1, fd);
+    pthread_mutex_unlock(&x->lock);
+    return fd >= 0 ? fd : CURL_SOCKET_BAD;
+}
+
+static int on_close(void *arg, curl_socket_t fd)
+{
+    struct smtp_easy *x = arg;
+    int status;
+
+    pthread_mutex_lock(&x->lock);
+    note_socket(x, fd, -1);
+    status = close(fd);
+    pthread_mutex_unlock(&x->lock);
+    return status;
+}
+
+void smtp_easy_cut(struct smtp_easy *x)
+{
+    pthread_mutex_lock(&x->lock);
+    for (size_t i = 0; i < SMTP_SOCKETS; i++)
+        if (x->sockets[i] >= 0)
+            shutdown(x->sockets[i], SHUT_RDWR);
+    pthread_mutex_unlock(&x->lock);
+}
+
 /* --- the handle --- */
 
 static void set_safety(CURL *c, const struct http_opts *o)
@@ -87,6 +143,7 @@ static void set_connection(CURL *c, const struct http_opts *o)
 {
     must(curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L));
     must(curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L));
+    must(curl_easy_setopt(c, CURLOPT_MAXCONNECTS, MAX_CONNECTIONS));
     must(curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, MAX_IDLE_S));
     must(curl_easy_setopt(c, CURLOPT_MAXLIFETIME_CONN, MAX_LIFETIME_S));
     must(curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_timeout_ms));
@@ -94,11 +151,17 @@ static void set_connection(CURL *c, const struct http_opts *o)
     must(curl_easy_setopt(c, CURLOPT_SASL_IR, 1L)); /* log in by one round trip, RFC 4954 4 */
 }
 
-static void set_callbacks(struct smtp_easy *x, void *private)
+static void set_callbacks(struct smtp_easy *x)
 {
     CURL *c = x->curl;
 
-    must(curl_easy_setopt(c, CURLOPT_PRIVATE, private));
+    must(curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_open));
+    must(curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, x));
+    must(curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, on_close));
+    must(curl_easy_setopt(c, CURLOPT_CLOSESOCKETDATA, x));
+    must(curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress));
+    must(curl_easy_setopt(c, CURLOPT_XFERINFODATA, x));
+    must(curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L));
     must(curl_easy_setopt(c, CURLOPT_ERRORBUFFER, x->error));
     must(curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read));
     must(curl_easy_setopt(c, CURLOPT_READDATA, x));
@@ -110,21 +173,25 @@ static void set_callbacks(struct smtp_easy *x, void *private)
     must(curl_easy_setopt(c, CURLOPT_VERBOSE, 1L)); /* without it on_debug hears nothing */
 }
 
-void smtp_easy_init(struct smtp_easy *x, const struct http_opts *opts, struct http_wire *wire,
-                    void *private)
+void smtp_easy_init(struct smtp_easy *x, const struct http_opts *opts, const atomic_bool *closing)
 {
     x->curl = curl_easy_init();
     if (x->curl == NULL)
         abort();
-    x->wire = wire;
+    x->closing = closing;
+    pthread_mutex_init(&x->lock, NULL);
+    for (size_t i = 0; i < SMTP_SOCKETS; i++)
+        x->sockets[i] = -1;
     set_safety(x->curl, opts);
     set_connection(x->curl, opts);
-    set_callbacks(x, private);
+    set_callbacks(x);
 }
 
 void smtp_easy_done(struct smtp_easy *x)
 {
+    smtp_easy_cut(x); /* a QUIT would wait for its answer */
     curl_easy_cleanup(x->curl);
+    pthread_mutex_destroy(&x->lock);
     curl_slist_free_all(x->rcpt);
     buf_free(&x->reply);
 }

@@ -1,4 +1,4 @@
-/* SMTP transactions over curl_multi, on handles of its own; connections are kept and reused. */
+/* SMTP transactions, each by curl in a thread of its own; connections are kept and reused. */
 #ifndef SENDQ_IO_SMTP_MULTI_H
 #define SENDQ_IO_SMTP_MULTI_H
 

@@ -1,7 +1,7 @@
 """The smtp provider against a real server: envelopes, logins, TLS, refusals, lost connections."""
 import pytest
 from mail_server import MailServer, certificate
-from support import envelope, new_id, wait_for
+from support import body, envelope, new_id, wait_for
 
 
 def job(to="a@example.com", sender=None, **members):
@@ -245,3 +245,18 @@ def test_a_server_without_smtputf8(stand):
         m = failed(stand, i)
         assert m["attempts"] == "1"
         assert not server.mails
+
+
+def test_a_server_that_thinks_about_a_mail_holds_up_nobody(stand):
+    """Between the mail's end and the reply to it, others are sent: other mails, and other channels."""
+    with MailServer() as server:
+        stand.start([smtp_sender(stand, server), stand.sender("texts", ["sms"])])
+        stop = server.rule("DATA", match="slow@", times=3, hang=True)
+        slow = stand.push(*[job(to=f"slow@{n}.example.com") for n in range(3)])
+        wait_for(lambda: stop["times"] == 0, "they are under way")
+        stand.wait_final(stand.push(*[job(to=f"r{n}@example.com") for n in range(30)],
+                                    envelope(body("+14155550100"))))
+        assert {stand.status(i) for i in slow} == {"sending"}
+        server.release(stop)
+        assert {m["attempts"] for m in stand.wait_final(slow).values()} == {"1"}
+        assert len(server.mails) == 33 and server.connections < 33
