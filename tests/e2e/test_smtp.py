@@ -260,3 +260,15 @@ def test_a_server_that_thinks_about_a_mail_holds_up_nobody(stand):
         server.release(stop)
         assert {m["attempts"] for m in stand.wait_final(slow).values()} == {"1"}
         assert len(server.mails) == 33 and server.connections < 33
+
+
+def test_a_daemon_ends_although_a_server_thinks(stand):
+    with MailServer() as server:
+        daemon = stand.start([smtp_sender(stand, server)], drain_timeout="300ms")
+        stop = server.rule("DATA", hang=True)
+        (message_id,) = stand.push(job())
+        wait_for(lambda: stop["times"] == 0, "it is under way")
+        assert daemon.stop() == 0
+        server.release(stop)
+        stand.start([smtp_sender(stand, server)])
+        sent(stand, message_id)
