@@ -39,10 +39,15 @@ class Node:
                         "ssl_keyfile": key}
         self.client = redis.Redis(port=self.port, password=password, decode_responses=True,
                                   **self.tls)
+        self.raw = redis.Redis(port=self.port, password=password, **self.tls)
 
     @property
     def address(self):
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self):
+        return f"redis://{self.address}"
 
     def start(self):
         config = self.directory / f"{self.port}.conf"
@@ -79,7 +84,11 @@ class SentinelGroup:
     """A primary, a replica, and three sentinels that want two votes."""
 
     def __init__(self, directory, name="main", password="r3d1s", sentinel_password="s3nt",
+<<<<<<< HEAD
                  tls=None):
+=======
+                 failover_timeout_ms=3000):
+>>>>>>> b1683fa (tests: print the figure of every fault, add Redis' own)
         self.name, self.password, self.sentinel_password = name, password, sentinel_password
         auth = ("--requirepass", password, "--masterauth", password,
                 "--repl-diskless-sync-delay", "0")
@@ -91,7 +100,7 @@ class SentinelGroup:
         text = (f"sentinel monitor {name} 127.0.0.1 {self.primary.port} 2\n"
                 f"sentinel auth-pass {name} {password}\n"
                 f"sentinel down-after-milliseconds {name} 500\n"
-                f"sentinel failover-timeout {name} 3000\n"
+                f"sentinel failover-timeout {name} {failover_timeout_ms}\n"
                 f"requirepass {sentinel_password}\n")
         self.sentinels = [Node(directory, sentinel=text, password=sentinel_password,
                                tls=tls).start()

@@ -58,12 +58,12 @@ def sanitizer_env():
 class RedisServer:
     """A Redis of one's own on a unix socket; with aof=True it survives being killed."""
 
-    def __init__(self, directory, aof=False):
+    def __init__(self, directory, aof=False, options=()):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.path = self.directory / "redis.sock"
         self.url = f"unix://{self.path}"
-        self.aof = aof
+        self.aof, self.options = aof, options
         self.process = None
         # Raw bytes everywhere: a rejected job need not be text.
         self.raw = redis.Redis(unix_socket_path=str(self.path))
@@ -75,7 +75,7 @@ class RedisServer:
                 ["redis-server", "--port", "0", "--unixsocket", str(self.path),
                  "--dir", str(self.directory), "--save", "",
                  "--appendonly", "yes" if self.aof else "no", "--appendfsync", "always",
-                 "--maxmemory-policy", "noeviction"],
+                 "--maxmemory-policy", "noeviction", *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent)
         wait_for(self.answers, "Redis does not answer")
         return self
@@ -139,6 +139,7 @@ class Daemon:
         self.config_path = self.directory / f"{self.name}.yaml"
         self.log_path = self.directory / f"{self.name}.log"
         self.env = env or {}
+        self.command = [str(BIN / "sendqd")]  # a test may put another program around it
         self.more_configs = []  # of further namespaces: paths
         self.process = None
         self.notify = None
@@ -157,8 +158,8 @@ class Daemon:
         env = os.environ | sanitizer_env() | {"NOTIFY_SOCKET": self.notify.path} | self.env
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [str(BIN / "sendqd"), *(f"--config={path}" for path in
-                                        (self.config_path, *self.more_configs))],
+                [*self.command, *(f"--config={path}" for path in
+                                  (self.config_path, *self.more_configs))],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
                 preexec_fn=end_with_parent)
         if "SENDQ_CRASH" not in self.env:

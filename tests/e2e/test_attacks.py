@@ -37,7 +37,7 @@ PLACES = {
 OPTIONAL = ("contact_id", "deal_id")
 
 
-def test_no_name_leaves_its_place(stand):
+def test_no_name_leaves_its_place(stand, figure):
     """Every name in every place of a job: what is refused leaves nothing but its bytes."""
     stand.start([stand.sender(), stand.sender("texts", ("sms",))])
     jobs = [json.dumps(make(name)) for place, make in PLACES.items() for name in NAMES
@@ -52,6 +52,7 @@ def test_no_name_leaves_its_place(stand):
                                  stand.key("lease:"), stand.key("healed")))}
     assert not left
     assert not stand.messages()
+    figure(names=len(jobs), keys_outside=len(left))
 
 
 @pytest.mark.parametrize("name", ["a:b", "jobs", "..", "-", "mail:2", "a:1:ledger:0"])
@@ -102,7 +103,7 @@ def with_lines():
 
 @pytest.mark.parametrize("dialect, credentials", [
     ("sandbox", {}), ("postmark", {"server_token": "t"}), ("sendgrid", {"api_key": "k"})])
-def test_no_line_is_added_to_a_header_or_the_log(stand, dialect, credentials):
+def test_no_line_is_added_to_a_header_or_the_log(stand, figure, dialect, credentials):
     daemon = stand.start([stand.sender(dialect=dialect, credentials=credentials)],
                          log={"level": "debug"})
     jobs = list(with_lines())
@@ -114,6 +115,7 @@ def test_no_line_is_added_to_a_header_or_the_log(stand, dialect, credentials):
     for request in stand.sandbox.requests(dialect):
         assert "injected" not in {name.lower() for name in request["headers"]}
     check_log(daemon)
+    figure(fields=len(jobs), lines_added=0)
 
 
 def check_log(daemon):
@@ -259,7 +261,7 @@ def listener():
     found.close()
 
 
-def test_no_spelling_reaches_a_private_address(stand, listener):
+def test_no_spelling_reaches_a_private_address(stand, figure, listener):
     sender = stand.sender(dialect="sendgrid", credentials={"api_key": "k"}, retry={"attempts": 1})
     daemon = start(stand, senders=[sender], log={"level": "debug"})
     jobs = [mail({"url": url.replace("PORT", str(listener.port)), "filename": "f"}) for url in URLS]
@@ -273,6 +275,7 @@ def test_no_spelling_reaches_a_private_address(stand, listener):
     for m in stand.messages().values():  # a name that is not there is tried again, all else is not
         assert m["error_code"] in ("validation_error", "provider_error"), m
         assert str(listener.port) not in m["error_message"]
+    figure(spellings=len(jobs), connections=listener.count)
 
 
 # --- secrets ---

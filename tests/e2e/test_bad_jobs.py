@@ -174,7 +174,7 @@ def surround(stand, bad):
     return good
 
 
-def test_all_of_them_among_good_neighbours(stand):
+def test_all_of_them_among_good_neighbours(stand, figure):
     stand.start()
     bad = list(REFUSED.values())
     good = surround(stand, bad)
@@ -190,6 +190,7 @@ def test_all_of_them_among_good_neighbours(stand):
         assert entry["at"], name
     assert stand.sandbox.ids("sandbox") == {i: 1 for i in good}
     check_all(stand, good, rejected=len(bad))
+    figure(lost=0, refused=len(bad), neighbours_sent=len(good))
 
 
 @pytest.mark.parametrize("name, field", [
@@ -220,7 +221,7 @@ def test_a_refused_job_is_one_line_in_the_log(stand):
     assert len(daemon.log_lines("event=rejected")) == 2
 
 
-def test_huge_jobs(stand):
+def test_huge_jobs(stand, figure):
     """20 MB of JSON is within the cap of a job, but not of its content; 45 MB is beyond both."""
     stand.start()
     bad = [job(content="x" * (20 * MIB)), b"\0" * (20 * MIB), job(content="y" * (45 * MIB))]
@@ -230,6 +231,7 @@ def test_huge_jobs(stand):
     entries = {e["raw"]: e["error_code"] for e in stand.rejected()}
     assert [entries.get(raw) for raw in bad] == ["too_large", "validation_error", "too_large"]
     check_all(stand, good, rejected=3)
+    figure(lost=0, refused=len(bad), neighbours_sent=len(good))
 
 
 def test_a_large_job_within_all_caps_is_sent(stand):
@@ -278,7 +280,7 @@ def test_numbers_in_metadata_keep_their_digits(stand):
 @pytest.mark.parametrize("name, stops", [
     ("jobs:high", True), ("jobs:low", True), ("rejected", True), ("dead", True), ("delayed", True),
     ("events", False), ("reply:r", False), ("timeline:contact:c", False)])
-def test_a_key_of_another_type_loses_nothing(stand, name, stops):
+def test_a_key_of_another_type_loses_nothing(stand, figure, name, stops):
     """Somebody wrote a string where a list or stream should be; later it is removed. What is
     only told to others does not stop the work."""
     stand.sandbox.faults([{"match": {"recipient": "bad@*"}, "action": {"status": 400}},
@@ -303,6 +305,7 @@ def test_a_key_of_another_type_loses_nothing(stand, name, stops):
     check_all(stand, stand.messages(), rejected=2, accepted_by=stand.sandbox.ids("sandbox"))
     if name != "reply:r":
         assert stand.reply("r") != stand.reply("r")
+    figure(lost=0, keys=1, alarms=int("WRONGTYPE" in daemon.log()))
 
 
 def test_a_damaged_message_fails_alone(stand):

@@ -40,7 +40,8 @@ class Load:
         self.lost = lost[0]["id"]
 
     def check(self, stand, unrecorded):
-        """unrecorded: how many messages the dead one had leased, and so perhaps sent."""
+        """unrecorded: how many messages the dead one had leased, and so perhaps sent. Returns how
+        many were sent again."""
         stand.wait_final(self.ids)
         stand.wait_rejected(2)
         wait_for(lambda: len(stand.messages()) == len(self.ids) + 1,
@@ -52,7 +53,7 @@ class Load:
         messages = check_all(stand, ids, rejected=2, accepted_by=accepted)
         self.check_outcomes(messages)
         self.check_replies(stand, keyed)
-        self.check_duplicates(accepted, unrecorded)
+        return self.check_duplicates(accepted, unrecorded)
 
     def check_outcomes(self, messages):
         assert messages[self.refused]["error_code"] == "provider_error"
@@ -71,9 +72,11 @@ class Load:
         assert [json.loads(a)["message_id"] for a in answers] == [keyed] * 3
 
     def check_duplicates(self, accepted, unrecorded):
-        assert sum(n - 1 for n in accepted.values()) <= unrecorded, accepted
+        extra = sum(n - 1 for n in accepted.values())
+        assert extra <= unrecorded, accepted
         twice = {i: n for i, n in accepted.items() if n > 1 and i in self.careful}
         assert not twice, f"sent twice although that was forbidden: {twice}"
+        return extra
 
 
 def small_config(stand):
@@ -105,7 +108,7 @@ def leased(stand):
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_crash_at(stand, point):
+def test_crash_at(stand, figure, point):
     stand.sandbox.faults([
         {"match": {"recipient": "again@*"}, "every": 2, "action": {"status": 503}},
         {"match": {"recipient": "bad@*"}, "action": {"status": 400}},
@@ -120,8 +123,8 @@ def test_crash_at(stand, point):
             wait_for_the_crash(s.daemons[0], point)
             unrecorded.append(leased(s))
             s.daemon(small_config(s)).start()
-        for s, load, n in zip(stands, loads, unrecorded):
-            load.check(s, n)
+        extra = sum(load.check(s, n) for s, load, n in zip(stands, loads, unrecorded))
+        figure(lost=0, deaths=3, extra_sends=extra, bound=sum(unrecorded))
     finally:
         for s in stands:
             s.close()
@@ -129,7 +132,7 @@ def test_crash_at(stand, point):
 
 @pytest.mark.parametrize("point", ["accept.after", "claim.after", "transfer.after",
                                    "finish.before", "finish.after", "start.after"])
-def test_crash_in_the_middle_of_the_load(stand, point):
+def test_crash_in_the_middle_of_the_load(stand, figure, point):
     """The daemon was up and idle before; another one, not itself, takes over."""
     stand.sandbox.faults([
         {"match": {"recipient": "again@*"}, "every": 2, "action": {"status": 503}},
@@ -140,7 +143,7 @@ def test_crash_in_the_middle_of_the_load(stand, point):
     wait_for_the_crash(doomed, point)
     unrecorded = leased(stand)
     stand.daemon(small_config(stand)).start()
-    load.check(stand, unrecorded)
+    figure(lost=0, deaths=1, extra_sends=load.check(stand, unrecorded), bound=unrecorded)
 
 
 def test_each_restart_crashes_again(stand):
@@ -164,7 +167,7 @@ def die_with_what_it_took(stand, times):
         wait_for_the_crash(daemon.start(ready=False), "accept.before")
 
 
-def test_a_job_that_workers_die_with(stand):
+def test_a_job_that_workers_die_with(stand, figure):
     """Refused with its raw bytes, so that it does not end every worker for ever."""
     raw = json.dumps(envelope(), ensure_ascii=False).encode()
     stand.push(raw)
@@ -176,9 +179,10 @@ def test_a_job_that_workers_die_with(stand):
     (message_id,) = stand.push(envelope())
     stand.wait_final([message_id])
     assert stand.redis.hlen(stand.key("suspects")) == 0
+    figure(lost=0, deaths=5, refused=1)
 
 
-def test_jobs_beside_one_that_workers_die_with(stand):
+def test_jobs_beside_one_that_workers_die_with(stand, figure):
     """Three in a batch, four deaths: each is taken alone then, and none is refused."""
     ids = stand.push(envelope(), envelope(), envelope())
     die_with_what_it_took(stand, 2)
@@ -189,3 +193,4 @@ def test_jobs_beside_one_that_workers_die_with(stand):
     assert not stand.rejected()
     deaths = sorted(int(n) for n in stand.redis.hvals(stand.key("suspects")))
     assert sum(deaths) == 8, "one alone met each of the third and fourth death"
+    figure(lost=0, deaths=4, refused=0)

@@ -144,7 +144,7 @@ def test_a_send_of_two_steps(stand):
     check_all(stand, ids, accepted_by=stand.sandbox.ids("sandbox"))
 
 
-def test_text_goes_through_unchanged(stand):
+def test_text_goes_through_unchanged(stand, figure):
     stand.start()
     content = ("Zürich 日本 \U0001f680 \u202e ok \"quoted\" \\ / \t line\r\nnext \u2028 \x7f "
                "e\u0301")
@@ -154,6 +154,7 @@ def test_text_goes_through_unchanged(stand):
     sent = json.loads(request["body"])
     assert sent["content"] == content
     assert sent["subject"] == "Grüße \U0001f680"
+    figure(lost=0, characters=len(content), changed=0)
 
 
 # --- streams, counters, keys beside ---

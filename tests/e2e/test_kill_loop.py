@@ -5,9 +5,10 @@ import signal
 
 import pytest
 from invariants import check_all
+from scale import times
 from support import body, envelope, wait_for
 
-KILLS = 60
+KILLS = times(60, 300)
 JOBS_PER_ROUND = 120
 DAEMONS = 3
 IN_FLIGHT = 32

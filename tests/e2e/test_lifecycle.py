@@ -335,7 +335,7 @@ def test_the_shipped_configuration_is_good():
 
 
 @pytest.mark.parametrize("source", ["value", "env", "file"])
-def test_no_secret_anywhere(stand, source):
+def test_no_secret_anywhere(stand, figure, source):
     canary = "SG.canary-5c1d7b"
     path = stand.directory / "secret"
     path.write_text(canary + "\n")
@@ -363,6 +363,7 @@ def test_no_secret_anywhere(stand, source):
     assert canary.encode() not in pathlib.Path(f"/proc/{daemon.pid}/cmdline").read_bytes()
     assert canary not in "\n".join(daemon.notify.poll())
     assert daemon.stop() == 0
+    figure(ways_to_give_it=1, hits=0)
 
 
 def test_redis_password_is_not_logged(stand):

@@ -58,7 +58,7 @@ class Traveller:
     ((2027, 6, 1), 24),
     ((2027, 10, 31), 25),  # ... and back
 ])
-def test_a_calendar_day_ends_at_local_midnight(stand, day, hours):
+def test_a_calendar_day_ends_at_local_midnight(stand, figure, day, hours):
     traveller = Traveller(stand, "6/day calendar Europe/Berlin")
     midnight = datetime(*day, tzinfo=BERLIN)
     next_midnight = midnight.timestamp() + hours * 3600
@@ -73,6 +73,7 @@ def test_a_calendar_day_ends_at_local_midnight(stand, day, hours):
     traveller.expect(12)
     traveller.go(datetime.fromtimestamp(next_midnight + 1, BERLIN))
     traveller.expect(18)
+    figure(days=3, hours=hours, most_in_a_day=6, cap=6)
 
 
 def test_a_rolling_day_has_24_hours(stand):

@@ -4,6 +4,7 @@ import time
 import pytest
 import redis
 from invariants import check_all
+from scale import times
 from support import RedisServer, Stand, body, envelope, wait_for
 
 RETRY = {"base": "5ms", "max": "100ms", "attempts": 50}
@@ -34,7 +35,7 @@ def test_killed_and_restarted_under_load(persistent, record_property):
                           {"probability": 0.05, "seed": 3, "action": {"status": 503}},
                           {"action": {"delay_ms": 15}}])
     daemons = [stand.daemon(config_of(stand)).start() for _ in range(2)]
-    ids, careful, kills = [], set(), 6
+    ids, careful, kills, longest = [], set(), times(6, 50), 0.0
     for n in range(kills):
         jobs = [envelope(body("bad@example.com" if k % 40 == 0 else "a@example.com"),
                          uncertain="fail" if k % 10 == 0 else "retry",
@@ -42,8 +43,10 @@ def test_killed_and_restarted_under_load(persistent, record_property):
         careful.update(j["id"] for j in jobs if j["uncertain"] == "fail")
         ids += push_all(stand, jobs[:100])
         stand.sandbox.wait_requests(len(ids) - 60, "sandbox")
+        before = [len(d.worker_ids()) for d in daemons]
         stand.server.kill()
         stand.server.start()
+        longest = max(longest, seconds_until_back(daemons, before))
         ids += push_all(stand, jobs[100:])
     stand.wait_final(ids, timeout=60)
     for daemon in daemons:
@@ -51,7 +54,8 @@ def test_killed_and_restarted_under_load(persistent, record_property):
         assert daemon.stop() == 0
     accepted = stand.sandbox.ids("sandbox")
     messages = check_all(stand, ids, accepted_by=accepted)
-    figures = {"kills of Redis": kills, "jobs": len(ids),
+    figures = {"kills of Redis": kills, "jobs": len(ids), "lost": 0,
+               "longest way back s": round(longest, 1),
                "duplicates": sum(n - 1 for n in accepted.values()),
                "outcome_unknown": sum(m.get("error_code") == "outcome_unknown"
                                       for m in messages.values())}
@@ -62,6 +66,14 @@ def test_killed_and_restarted_under_load(persistent, record_property):
     assert not [i for i in careful if accepted.get(i, 0) > 1]
     for daemon in daemons:
         assert len(daemon.log_lines("event=redis_down")) <= 2 * kills + 2, daemon.log()
+
+
+def seconds_until_back(daemons, before):
+    """Until each is registered again: it has another identity by then."""
+    began = time.monotonic()
+    wait_for(lambda: all(len(d.worker_ids()) > n for d, n in zip(daemons, before)),
+             "all are back")
+    return time.monotonic() - began
 
 
 def test_redis_comes_later(tmp_path, sandbox):
@@ -159,7 +171,7 @@ def test_full_redis_records_what_is_under_way(stand):
     assert daemon.running()
 
 
-def test_scripts_flushed_again_and_again(stand):
+def test_scripts_flushed_again_and_again(stand, figure):
     stand.sandbox.faults([{"action": {"delay_ms": 5}}])
     stand.daemon(config_of(stand)).start()
     ids = []
@@ -170,6 +182,8 @@ def test_scripts_flushed_again_and_again(stand):
         stand.redis.script_flush()
     stand.wait_final(ids)
     check_all(stand, ids, accepted_by=stand.sandbox.ids("sandbox"))
+    figure(lost=0, flushes=2 * 40,
+           extra_sends=sum(n - 1 for n in stand.sandbox.ids("sandbox").values()))
     assert set(stand.sandbox.ids("sandbox").values()) == {1}
 
 

@@ -116,7 +116,7 @@ def test_a_credential_is_rotated_by_a_reload(stand, source):
     assert set(keys[:seen]) == {"Bearer SG.old"} and set(keys[seen:]) == {"Bearer SG.new"}
 
 
-def test_a_hung_loop_is_seen(stand):
+def test_a_hung_loop_is_seen(stand, figure):
     """The watchdog is fed from the loop alone: while it hangs, systemd hears nothing."""
     daemon = stand.daemon(stand.config(), {"WATCHDOG_USEC": "200000"}).start()
     wait_for(lambda: daemon.notify.count("WATCHDOG=1") >= 3, "it is fed")
@@ -131,3 +131,4 @@ def test_a_hung_loop_is_seen(stand):
     daemon.kill()  # as systemd does then
     daemon.start()
     stand.wait_final(stand.push(envelope()))
+    figure(lost=0, seconds_of_hanging=1, fed_meanwhile=0)

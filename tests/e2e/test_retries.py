@@ -44,7 +44,7 @@ def test_refusals_are_final(stand, status):
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_redirects_are_not_followed(stand, status):
+def test_redirects_are_not_followed(stand, figure, status):
     target = stand.sandbox.endpoint("webhook")
     stand.sandbox.faults([{"dialect": "sandbox", "action": {
         "status": status, "headers": {"Location": target}}}])
@@ -52,6 +52,7 @@ def test_redirects_are_not_followed(stand, status):
     (message_id,) = stand.push(envelope())
     assert stand.wait_final([message_id])[message_id]["status"] == "failed"
     assert stand.sandbox.stats("webhook")["requests"] == 0
+    figure(lost=0, redirects=1, followed=0)
 
 
 def test_attempts_have_an_end(stand):
@@ -149,7 +150,7 @@ def test_throttling_stops_the_whole_sender_but_no_other(stand):
     check_all(stand, [first, *waiting, *others])
 
 
-def test_odd_retry_after_neither_spins_nor_hangs(stand):
+def test_odd_retry_after_neither_spins_nor_hangs(stand, figure):
     values = ["0", "-1", "1e20", "soon", "", "99999999999999999999",
               "Thu, 01 Jan 1970 00:00:00 GMT", "1, 2", "0x10", "1.5", "2", "1" * 5000]
     stand.sandbox.faults([
@@ -159,13 +160,16 @@ def test_odd_retry_after_neither_spins_nor_hangs(stand):
                 limits={"max_retry_after": "1s"})
     ids = stand.push(*[envelope(body(f"v{n}@example.com"), sender=f"s{n}")
                        for n in range(len(values))])
-    messages = stand.wait_final(ids, timeout=15)
+    messages, waits = stand.wait_final(ids, timeout=15), []
     for value, message_id in zip(values, ids):
         m = messages[message_id]
         assert (m["status"], m["attempts"]) == ("sent", "1"), value
         seen = [r["time_us"] for r in requests_of(stand, message_id)]
         assert len(seen) == 3, value
-        assert all(b - a >= 5e3 for a, b in zip(seen, seen[1:])), f"{value}: not at once again"
+        waits += [(b - a) / 1e6 for a, b in zip(seen, seen[1:])]
+        assert min(waits) >= 5e-3, f"{value}: not at once again"
+    figure(lost=0, values=len(values), shortest_wait_s=f"{min(waits):.2f}",
+           longest_wait_s=f"{max(waits):.2f}", cap_s=1)
 
 
 def test_retry_after_as_a_date(stand):
@@ -282,7 +286,7 @@ NO_ANSWER = {
 
 
 @pytest.mark.parametrize("name", NO_ANSWER)
-def test_no_answer_is_tried_again(stand, name):
+def test_no_answer_is_tried_again(stand, figure, name):
     stand.sandbox.faults([fault("bad@*", times=2, **NO_ANSWER[name])])
     stand.start(senders=[stand.sender(retry=QUICK, timeout="400ms")])
     ids = stand.push(envelope(body("bad@example.com")), envelope())
@@ -291,10 +295,11 @@ def test_no_answer_is_tried_again(stand, name):
     assert messages[ids[0]]["attempts"] == "3"
     assert messages[ids[1]]["attempts"] == "1"
     check_all(stand, ids, accepted_by=stand.sandbox.ids("sandbox"))
+    figure(lost=0, unanswered=2, attempts=int(messages[ids[0]]["attempts"]))
 
 
 @pytest.mark.parametrize("name", NO_ANSWER)
-def test_no_answer_with_uncertain_fail(stand, name):
+def test_no_answer_with_uncertain_fail(stand, figure, name):
     stand.sandbox.faults([fault("bad@*", **NO_ANSWER[name])])
     stand.start(senders=[stand.sender(retry=QUICK, timeout="400ms", uncertain="fail")])
     ids = stand.push(envelope(body("bad@example.com")), envelope())
@@ -303,6 +308,7 @@ def test_no_answer_with_uncertain_fail(stand, name):
     assert messages[ids[1]]["status"] == "sent"
     assert len(requests_of(stand, ids[0])) == 1
     check_all(stand, ids)
+    figure(lost=0, unanswered=1, outcome_unknown=1, requests=1)
 
 
 @pytest.mark.parametrize("action", [
@@ -314,7 +320,7 @@ def test_no_answer_with_uncertain_fail(stand, name):
     {"status": 200, "body": '{"id":"a\\u0000b\\r\\nc"}'},
     {"status": 204, "body": ""},
 ])
-def test_a_2xx_that_cannot_be_read_was_sent(stand, action):
+def test_a_2xx_that_cannot_be_read_was_sent(stand, figure, action):
     """The provider took it: sending again would be a duplicate."""
     stand.sandbox.faults([fault(**action, accept=True)])
     daemon = stand.start(senders=[stand.sender(retry=QUICK)])
@@ -326,6 +332,7 @@ def test_a_2xx_that_cannot_be_read_was_sent(stand, action):
     assert "\r" not in m.get("provider_message_id", "")
     json.loads(m["response"])
     assert daemon.running()
+    figure(lost=0, outcome=m["status"], requests=1)
 
 
 @pytest.mark.parametrize("text", ["\x1b[31m red", "a\nlevel=error event=forged", "x" * 20000,
@@ -371,7 +378,7 @@ def test_a_slow_sender_does_not_hold_up_another(stand):
     assert stand.sandbox.stats()["in_flight"] == 20
 
 
-def test_a_storm_of_errors_then_healing(stand):
+def test_a_storm_of_errors_then_healing(stand, figure):
     stand.sandbox.faults([{"probability": 0.5, "seed": 7, "action": {"status": 503}},
                           {"probability": 0.1, "seed": 8, "action": {"kind": "reset"}}])
     stand.start(senders=[stand.sender(retry=QUICK | {"attempts": 100})])
@@ -382,3 +389,4 @@ def test_a_storm_of_errors_then_healing(stand):
     # What did not get through was counted, neither more nor less.
     assert sum(int(m["attempts"]) for m in messages.values()) \
         == stand.sandbox.stats("sandbox")["requests"]
+    figure(lost=0, jobs=len(ids), requests=stand.sandbox.stats("sandbox")["requests"])

@@ -144,7 +144,7 @@ def test_closed_standard_descriptors_are_not_written_to(stand):
         assert end(process) == 0
 
 
-def test_few_descriptors_cost_no_attempts(stand):
+def test_few_descriptors_cost_no_attempts(stand, figure):
     log = stand.directory / "few.log"
     with open(log, "wb") as out:
         process = spawn(stand, stdout=out, stderr=out, preexec_fn=lambda: resource.setrlimit(
@@ -154,6 +154,7 @@ def test_few_descriptors_cost_no_attempts(stand):
         messages = stand.wait_final(ids)
         assert {(m["status"], m["attempts"]) for m in messages.values()} == {("sent", "1")}
         assert "event=limits" in log.read_text()
+        figure(lost=0, jobs=len(ids), attempts=sum(int(m["attempts"]) for m in messages.values()))
     finally:
         assert end(process) == 0
 

@@ -1,5 +1,4 @@
-"""The stands of the end-to-end tests; at the end of each fault test `sendqctl fsck` must be clean,
-and its figures are one line."""
+"""The stands of the end-to-end tests; at the end of each fault test `sendqctl fsck` must be clean."""
 import importlib.util
 import os
 import pathlib
@@ -17,7 +16,7 @@ from support import RedisServer, Stand  # noqa: E402
 _spec = importlib.util.spec_from_file_location("e2e_conftest", E2E / "conftest.py")
 _e2e = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_e2e)
-redis_server, sandbox = _e2e.redis_server, _e2e.sandbox
+figure, redis_server, sandbox = _e2e.figure, _e2e.redis_server, _e2e.sandbox
 
 
 def close(stand):
@@ -41,15 +40,3 @@ def persistent(tmp_path, sandbox):
     yield stand
     close(stand)
     stand.server.stop()
-
-
-@pytest.fixture
-def figure(record_property, request):
-    """figure(lost=0, ...): one line on the terminal, and a property for the report."""
-    def tell(**figures):
-        line = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
-        record_property("figures", line)
-        capture = request.config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled():
-            print(f"\n{request.node.name}: {line}")
-    return tell

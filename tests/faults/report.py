@@ -18,8 +18,8 @@ What is broken on purpose, how far it may go, and what came of it. Nothing may b
 
 `./run test` does all of it in shorter loops. The figures are those of the last run, of a build with sanitizers, on two cores.
 
-| fault | target | tests | figures |
-| --- | --- | --- | --- |"""
+| | fault | target | tests | figures |
+| --- | --- | --- | --- | --- |"""
 
 TAIL = """
 What is not tested: a build of an earlier version beside this one (two configurations are); `tc netem` (most kernels of containers have none: a proxy between the
@@ -54,16 +54,40 @@ def counted(cases):
                      if w in results)
 
 
-def plain(text):
-    return text.strip("{}").replace("'", "").replace(": ", " ")
+def parsed(text):
+    """{name: value} of "lost 0, kills 3", or of a dict's text."""
+    items = text.strip("{}").replace("'", "").replace(": ", " ").split(", ")
+    return dict(item.rsplit(" ", 1) for item in items)
 
 
-def row(cases, fault, target, names):
+def together(name, values):
+    """One figure of all cases of a test: what was counted is added up, of a size or time the worst
+    is told, of a word each."""
+    if not all(v.replace(".", "", 1).isdigit() for v in values):
+        return "/".join(sorted(set(values)))
+    worst = name.endswith((" s", " ms", " kb")) or name.startswith(("most", "cap"))
+    if worst or any("." in v for v in values):
+        return max(values, key=float)
+    return str(sum(map(int, values)))
+
+
+def figures_of(cases):
+    """The figures of each test, its cases taken together."""
+    tests = {}
+    for case in cases:
+        for text in case.figures:
+            found = tests.setdefault(case.name.split("[")[0], {})
+            for name, value in parsed(text).items():
+                found.setdefault(name, []).append(value)
+    return [", ".join(f"{name} {together(name, values)}" for name, values in found.items())
+            for found in tests.values()]
+
+
+def row(number, cases, fault, target, names):
     ran = {c.name: c for name in names for c in cases_of(cases, name)}
-    figures = list(dict.fromkeys(plain(f) for c in ran.values() for f in c.figures))
-    shown = "; ".join(figures[:4]) + (f"; and {len(figures) - 4} more" if figures[4:] else "")
     files = ", ".join(dict.fromkeys(f"`{n.split('::')[0]}`" for n in names))
-    return f"| {fault} | {target} | {files}: {counted(ran.values())} | {shown} |"
+    return (f"| {number} | {fault} | {target} | {files}: {counted(ran.values())} | "
+            f"{'; '.join(figures_of(ran.values()))} |")
 
 
 def soak_lines(path):
@@ -79,8 +103,8 @@ def soak_lines(path):
 def main(junit, soak=None):
     cases = [Case(e) for e in ET.parse(junit).getroot().iter("testcase")]
     print(HEAD)
-    for fault, target, names in ROWS:
-        print(row(cases, fault, target, names))
+    for number, (fault, target, names) in enumerate(ROWS, 1):
+        print(row(number, cases, fault, target, names))
     if soak and pathlib.Path(soak).exists():
         print(soak_lines(soak))
     print(TAIL, end="")

@@ -4,6 +4,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -17,8 +18,8 @@ from support import RedisServer, Stand, envelope, wait_for
 RETRY = {"base": "5ms", "max": "100ms", "attempts": 50}
 
 
-def config_of(stand, **settings):
-    return stand.config([stand.sender(retry=RETRY)],
+def config_of(stand, senders=None, **settings):
+    return stand.config(senders or [stand.sender(retry=RETRY)],
                         **{"worker": {"lease": "2s", "in_flight": 16},
                            "redis": {"timeout": "900ms"}} | settings)
 
@@ -239,3 +240,114 @@ def test_daemons_stopped_past_their_lease(stand, figure):
         assert daemon.stop() == 0
     figure(lost=0, pauses=rounds, extra_sends=extra_sends(stand), bound=rounds * 8)
     assert extra_sends(stand) <= rounds * 8
+
+
+def aof_of(server):
+    """The file that Redis appends to."""
+    (found,) = (server.directory / "appendonlydir").glob("*.incr.aof")
+    return found
+
+
+def test_file_with_its_tail_cut(tmp_path, sandbox, figure):
+    """A write that power took away halfway: each script is there whole or not at all. What is lost
+    with it was recorded last; it is sent again at most."""
+    server = RedisServer(tmp_path / "r", aof=True).start()
+    stand = Stand(tmp_path, server, sandbox)
+    try:
+        sandbox.faults([{"action": {"delay_ms": 5}}])
+        daemon = stand.daemon(config_of(stand)).start()
+        ids = stand.push(*[envelope() for _ in range(400)])
+        sandbox.wait_accepted(150, "sandbox")
+        server.kill()
+        daemon.kill()
+        whole = aof_of(server).read_bytes()
+        cuts = times([1, 60, 3000], [*range(1, 201), *range(250, 40000, 1500)])
+        for cut in cuts:
+            aof_of(server).write_bytes(whole[:-cut])
+            server.start()
+            check_clean(stand)
+            server.kill()
+        continued = times(cuts[1:], cuts[::15])
+        for cut in continued:
+            aof_of(server).write_bytes(whole[:-cut])
+            server.start()
+            sent = sum(m.get("status") == "sent" for m in stand.messages().values())
+            before = sandbox.stats("sandbox")["accepted"]
+            daemon.start()
+            stand.wait_final(ids, timeout=60)
+            # Exactly what was not recorded as sent was sent: nothing twice, nothing not at all.
+            assert sandbox.stats("sandbox")["accepted"] - before == len(ids) - sent
+            assert daemon.stop() == 0
+            check_all(stand, ids, accepted_by=sandbox.ids("sandbox"))
+            check_clean(stand)
+            server.kill()
+        figure(lost=0, cuts=len(cuts), longest_cut_bytes=max(cuts), sent_to_the_end=len(continued))
+    finally:
+        stand.close()
+        server.stop()
+
+
+def hang_paused(stand):
+    stand.redis.execute_command("CLIENT", "PAUSE", "2500", "ALL")
+
+
+def hang_asleep(stand):
+    stand.redis.execute_command("DEBUG", "SLEEP", "2.5")
+
+
+def hang_busy(stand):
+    """A script without end: BUSY after a while, until somebody kills it."""
+    def run():
+        try:
+            redis.Redis(unix_socket_path=str(stand.server.path)).eval("while true do end", 0)
+        except redis.ResponseError:  # killed
+            pass
+
+    runner = threading.Thread(target=run)
+    runner.start()
+    began = time.monotonic()
+
+    def is_busy():
+        try:
+            return not stand.redis.get("probe") and time.monotonic() - began > 2.5
+        except redis.ResponseError as e:
+            return "BUSY" in str(e) and time.monotonic() - began > 2.5
+
+    wait_for(is_busy, "BUSY")
+    stand.redis.script_kill()
+    runner.join()
+
+
+@pytest.mark.parametrize("hang", times([hang_busy], [hang_paused, hang_asleep, hang_busy]))
+def test_redis_that_hangs(tmp_path, sandbox, figure, hang):
+    """For longer than the time-out and a lease, under a strict rate: what is granted anew afterwards
+    does not fall together with what was granted before."""
+    server = RedisServer(tmp_path / "r", options=(
+        "--enable-debug-command", "local", "--busy-reply-threshold", "100")).start()
+    stand = Stand(tmp_path, server, sandbox)
+    try:
+        rate, rounds = 100, times(1, 5)
+        sandbox.faults([{"action": {"delay_ms": 5}}])
+        sender = stand.sender(retry=RETRY, limits={"rate": f"{rate}/s"})
+        config = config_of(stand, senders=[sender], worker={"lease": "1s"})
+        daemons = [stand.daemon(config).start() for _ in range(2)]
+        ids, held = [], 0
+        for _ in range(rounds):
+            ids += stand.push(*[envelope() for _ in range(100)])
+            sandbox.wait_accepted(len(ids) - 70, "sandbox")
+            held += sum(stand.redis.scard(k) for k in stand.redis.scan_iter(
+                stand.key("lease", "*")))
+            hang(stand)
+        stand.wait_final(ids, timeout=60)
+        for daemon in daemons:
+            assert daemon.stop() == 0
+        check_all(stand, ids, accepted_by=sandbox.ids("sandbox"))
+        check_clean(stand)
+        most = sandbox.window("sandbox", ms=1000)["max"]
+        figure(lost=0, hangs=rounds, most_in_1_s=most, cap=rate, extra_sends=extra_sends(stand),
+               bound=held + rounds)
+        assert most <= rate + 2  # one for the way to the sandbox, at either end
+        assert extra_sends(stand) <= held + rounds
+    finally:
+        stand.close()
+        server.stop()
