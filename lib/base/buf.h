@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 /* Small fixed allocations: abort the process when memory is gone (style.md "Memory"). */
+_Noreturn void mem_gone(void); /* what they do then */
 void *mem_alloc(size_t size);  /* not zeroed */
 void *mem_zalloc(size_t size); /* zeroed */
 void *mem_realloc(void *p, size_t size);

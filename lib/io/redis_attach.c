@@ -200,6 +200,7 @@ void redis_attach_connected(redisAsyncContext *ac)
 const char *redis_attach_error(const redisAsyncContext *ac)
 {
     const struct attached *a = ac->ev.data;
+    const char *tls = a != NULL && a->tls != NULL ? tls_pipe_error(a->tls) : "";
 
-    return a != NULL && a->tls != NULL ? tls_pipe_error(a->tls) : "";
+    return *tls != '\0' ? tls : ac->errstr;
 }

@@ -14,7 +14,7 @@ void redis_attach(struct redisAsyncContext *ac, struct loop *loop);
 void redis_attach_tls(struct redisAsyncContext *ac, struct tls_pipe *tls);
 /* The context has connected: from here on all goes through TLS, where there is a pipe. */
 void redis_attach_connected(struct redisAsyncContext *ac);
-/* What TLS says of the connection's end, or "". */
+/* Why the connection ended: what TLS says, else hiredis. */
 const char *redis_attach_error(const struct redisAsyncContext *ac);
 /* Frees the context when of one reply more than max_reply bytes have come; 0 = never. */
 void redis_attach_limit(struct redisAsyncContext *ac, size_t max_reply);

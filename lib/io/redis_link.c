@@ -232,11 +232,11 @@ static void on_reply(redisAsyncContext *ac, void *reply, void *arg)
 {
     struct command *c = arg;
     struct redis_link *l = c->link;
-    const char *why;
 
     if (l != NULL && reply == NULL) {
-        why = redis_attach_error(ac);
-        link_lost(l, *why != '\0' ? why : ac->errstr, false); /* answers c too */
+        if (ac->err == REDIS_ERR_OOM)
+            mem_gone(); /* connected anew, it would ask for as much again, for ever */
+        link_lost(l, redis_attach_error(ac), false); /* answers c too */
     } else if (l != NULL && l->state == LINK_UP && redis_error_is_elsewhere(reply_error(reply))) {
         link_turned_away(l, reply_error(reply)); /* so does this */
     } else if (l != NULL) {

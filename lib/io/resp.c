@@ -35,18 +35,30 @@ static char *put_length(char *to, size_t n)
     return to;
 }
 
+/* Room for n more bytes; NULL, and the command failed, where it would be too long. */
+static char *reserve(struct resp *r, size_t n)
+{
+    bool fits = !r->out.failed && n <= COMMAND_MAX - r->out.len;
+    char *to = fits ? buf_reserve(&r->out, n) : NULL;
+
+    if (fits && to == NULL)
+        mem_gone(); /* who cannot send it would try again, for ever */
+    r->out.failed = to == NULL;
+    return to;
+}
+
 void resp_begin(struct resp *r)
 {
     r->out.max = COMMAND_MAX;
     buf_clear(&r->out);
     r->count = 0;
-    if (buf_reserve(&r->out, HEAD_MAX) != NULL)
-        r->out.len = HEAD_MAX;
+    reserve(r, HEAD_MAX);
+    r->out.len = HEAD_MAX;
 }
 
 void resp_add(struct resp *r, const char *p, size_t len)
 {
-    char *to = len < COMMAND_MAX ? buf_reserve(&r->out, len + ARGUMENT_FRAME) : NULL;
+    char *to = len < COMMAND_MAX ? reserve(r, len + ARGUMENT_FRAME) : NULL;
 
     if (to == NULL) {
         r->out.failed = true;

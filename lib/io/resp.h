@@ -19,7 +19,7 @@ void resp_add(struct resp *r, const char *p, size_t len); /* copies; p may be NU
 void resp_adds(struct resp *r, const char *text);         /* NULL = "" */
 void resp_add_int(struct resp *r, int64_t v);             /* in decimal */
 /* The whole command, which stands until it is changed or freed. NULL if it is over 512 MiB (Redis
- * refuses more), or memory was short. */
+ * refuses more). */
 const char *resp_end(struct resp *r, size_t *ret_len);
 /* Gives back what an unusual one took. */
 void resp_trim(struct resp *r);

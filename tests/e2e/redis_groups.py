@@ -84,11 +84,7 @@ class SentinelGroup:
     """A primary, a replica, and three sentinels that want two votes."""
 
     def __init__(self, directory, name="main", password="r3d1s", sentinel_password="s3nt",
-<<<<<<< HEAD
-                 tls=None):
-=======
-                 failover_timeout_ms=3000):
->>>>>>> b1683fa (tests: print the figure of every fault, add Redis' own)
+                 failover_timeout_ms=3000, tls=None):
         self.name, self.password, self.sentinel_password = name, password, sentinel_password
         auth = ("--requirepass", password, "--masterauth", password,
                 "--repl-diskless-sync-delay", "0")
