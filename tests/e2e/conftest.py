@@ -9,19 +9,6 @@ from support import RedisServer, Stand
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tools"))  # postfix, rig
 
 
-@pytest.fixture
-def figure(record_property, request):
-    """figure(lost=0, ...): what a fault came to; one line on the terminal, and a property for the
-    report."""
-    def tell(**figures):
-        line = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
-        record_property("figures", line)
-        capture = request.config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled():
-            print(f"\n{request.node.name}: {line}")
-    return tell
-
-
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory):
     # A short path: a unix socket's name has at most 107 characters.

@@ -133,7 +133,7 @@ def test_a_private_address_is_refused(stand, files):
     assert "hidden" not in daemon.log()
 
 
-def test_a_redirect_is_checked_too(stand, files):
+def test_a_redirect_is_checked_too(stand, figure, files):
     start(stand, files)
     good, bad = final(stand, mail(files.url("/to//a")),
                       mail(files.url(f"/to/http://localhost:{files.server_port}/a")))
@@ -141,6 +141,7 @@ def test_a_redirect_is_checked_too(stand, files):
     assert base64.b64decode(attached(stand)[0][0]["content"]) == b"/a"
     assert (bad["status"], bad["error_code"]) == ("failed", "validation_error")
     assert files.seen.count("/a") == 1
+    figure(lost=0, redirects=2, to_this_host_followed=0)
 
 
 @pytest.mark.parametrize("path, code, text", [

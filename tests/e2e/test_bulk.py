@@ -211,7 +211,7 @@ def test_broken_texts_refuse_the_bulk(stand):
     assert list(stand.redis.scan_iter(stand.key("bulk*"))) == []
 
 
-def test_a_bulk_for_nobody_is_done_at_once(stand):
+def test_a_bulk_for_nobody_is_done_at_once(stand, figure):
     put_leads(stand, people(3))
     stand.start()
     bulk_id, b = send(stand, {"search_keyword": "nobody has this"}, reply_to="me")
@@ -222,6 +222,7 @@ def test_a_bulk_for_nobody_is_done_at_once(stand):
     stand.redis.delete(stand.key("leads"))
     _, b = send(stand, {"search_keyword": "x"})
     assert b["status"] == "done"
+    figure(lost=0, bulks=2, total_leads=0)
 
 
 def test_assignees_do_not_scan_the_directory(stand):
@@ -240,7 +241,7 @@ def test_assignees_do_not_scan_the_directory(stand):
     assert stand.redis.info("commandstats")["cmdstat_hgetall"]["calls"] < 200
 
 
-def test_the_same_bulk_twice_is_one(stand):
+def test_the_same_bulk_twice_is_one(stand, figure):
     put_leads(stand, people(5))
     stand.start()
     j = job({"search_keyword": "example"}, reply_to="me")
@@ -254,6 +255,7 @@ def test_the_same_bulk_twice_is_one(stand):
     stand.push(other)
     assert stand.wait_rejected(1)[0]["error_code"] == "idempotency_conflict"
     assert len(stand.sandbox.requests("sandbox")) == 5
+    figure(lost=0, pushes=4, leads=5, sends=5)
 
 
 def test_names_and_remains_of_a_bulks_keys(stand):

@@ -352,7 +352,7 @@ def test_words_of_a_provider_are_cut_and_escaped(stand, text):
     assert max(map(len, log.splitlines())) < 4000
 
 
-def test_provider_is_down_for_a_while(stand):
+def test_provider_is_down_for_a_while(stand, figure):
     """Nobody listens: nothing left, so it is tried again even with `uncertain: fail`."""
     stand.start(senders=[stand.sender(uncertain="fail", retry={
         "base": "50ms", "max": "200ms", "attempts": 100})])
@@ -365,6 +365,7 @@ def test_provider_is_down_for_a_while(stand):
     messages = stand.wait_final(ids)
     assert {m["status"] for m in messages.values()} == {"sent"}
     check_all(stand, ids, accepted_by=stand.sandbox.ids("sandbox"))
+    figure(lost=0, jobs=len(ids), sends=sum(stand.sandbox.ids("sandbox").values()))
 
 
 def test_a_slow_sender_does_not_hold_up_another(stand):

@@ -16,7 +16,7 @@ from support import RedisServer, Stand  # noqa: E402
 _spec = importlib.util.spec_from_file_location("e2e_conftest", E2E / "conftest.py")
 _e2e = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_e2e)
-figure, redis_server, sandbox = _e2e.figure, _e2e.redis_server, _e2e.sandbox
+redis_server, sandbox = _e2e.redis_server, _e2e.sandbox
 
 
 def close(stand):

@@ -8,15 +8,15 @@ import time
 
 
 class Proxy:
-    """127.0.0.1:port -> target (host, port). All may be changed while it runs: `delay` seconds a
+    """address:port -> target (host, port). All may be changed while it runs: `delay` seconds a
     piece of data is held up, `resets` the probability with which a piece breaks its connection,
     `swallow`: what comes goes nowhere, and nobody is told."""
 
-    def __init__(self, target, seed=1):
+    def __init__(self, target, seed=1, address="127.0.0.1"):
         self.target, self.delay, self.resets, self.swallow = target, 0.0, 0.0, False
         self.passed = self.broken = 0
         self._random = random.Random(seed)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((address, 0))
         self.port = self._listener.getsockname()[1]
         self._open = set()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -86,11 +86,12 @@ def give_port(server):
 
 class RawServer:
     """Reads an HTTP request, then sends `pieces()`'s bytes and closes. With a TLS context, speaks
-    TLS; a handshake that fails is counted."""
+    TLS; a handshake that fails is counted. `reached`: the address of each connection's own end."""
 
-    def __init__(self, pieces, context=None):
+    def __init__(self, pieces, context=None, address="127.0.0.1"):
         self.pieces, self.context, self.requests, self.handshakes_failed = pieces, context, [], 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.reached = []
+        self._listener = socket.create_server((address, 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -100,6 +101,7 @@ class RawServer:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self.reached.append(client.getsockname()[0])
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):

@@ -13,17 +13,22 @@ HEAD = """# Faults
 What is broken on purpose, how far it may go, and what came of it. Nothing may be lost in any row;
 `sendqctl fsck` must be clean after each fault test, and wherever an end-to-end test checks that all is recorded.
 
-    ./run faults                        # all of this (about 13 minutes), and writes this page
+    ./run faults                        # all of this (about MINUTES), and writes this page
     ./run faults soak [SECONDS [SEED]]  # random faults from a seed (60 s)
 
-`./run test` does all of it in shorter loops. The figures are those of the last run, of a build with sanitizers, on two cores.
+`./run test` does nearly all of it in shorter loops. The figures are those of the last run, of a build with sanitizers, on two cores: those of a
+test's cases taken together (counts added up, of sizes and times the worst). "Bound": what was in flight, or leased, at the fault.
 
 | | fault | target | tests | figures |
 | --- | --- | --- | --- | --- |"""
 
 TAIL = """
-What is not tested: a build of an earlier version beside this one (two configurations are); `tc netem` (most kernels of containers have none: a proxy between the
-daemon and Redis delays, breaks and swallows instead). What the figures do not say:
+Elsewhere: each parser against libFuzzer (`./run fuzz`), a day under valgrind (`./run valgrind`). Longer than here: a bulk of a million by
+`SENDQ_TEST_LEADS=1000000` (`e2e/test_bulk_control.py`), a soak of any length. What needs root, namespaces, strace, libfaketime or a clone's history says so
+where it is missing, and is skipped. `tc netem` is tried and mostly absent from kernels of containers: a proxy between the daemon and Redis
+delays, breaks and swallows instead.
+
+What the figures do not say:
 
 - A failover that loses writes loses pushes too: who pushes must push again under the same id. What was sent since the replica fell behind may be sent again, even
   where `uncertain: fail` forbids it: Redis has forgotten that it began.

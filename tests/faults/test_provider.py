@@ -5,8 +5,11 @@ import gzip
 import itertools
 import json
 import pathlib
+import re
+import signal
 import ssl
 import subprocess
+import time
 
 import pytest
 from invariants import check_all
@@ -153,6 +156,90 @@ def test_tls_that_cannot_be_trusted(stand, figure, contexts, name):
         server.close()
 
 
+def test_tls_that_does_not_go_on(stand, figure):
+    """It accepts, and says nothing to the handshake: no request has left, so it is tried again even
+    where that is forbidden."""
+    server = RawServer(lambda: [], Stalling())
+    try:
+        sender = stand.sender(endpoint=f"https://127.0.0.1:{server.port}/sandbox", uncertain="fail",
+                              retry={"base": "20ms", "max": "50ms", "attempts": 1000},
+                              timeout="500ms")
+        daemon = stand.start([sender])
+        ids = stand.push(envelope())
+        wait_for(lambda: server.handshakes_failed >= 3, lambda: daemon.log())
+        refused, leaked = server.handshakes_failed, len(server.requests)
+        daemon.configure(stand.config([sender | {"endpoint": stand.sandbox.endpoint("sandbox")}]))
+        daemon.signal(signal.SIGHUP)
+        assert stand.wait_final(ids)[ids[0]]["status"] == "sent"
+        figure(lost=0, requests_that_left=leaked, handshakes_given_up=refused)
+        assert leaked == 0
+    finally:
+        server.close()
+
+
+class Stalling:
+    """In the place of a TLS context: reads what comes and answers nothing."""
+
+    @staticmethod
+    def wrap_socket(client, server_side):
+        while client.recv(4096):
+            pass
+        raise OSError("the client has given up")
+
+
+# --- slow, failing, mended ---
+
+
+def test_a_byte_a_second(stand, figure):
+    """An answer that drips is given up at `timeout`, and nobody else waits for it."""
+    stand.sandbox.faults([{"match": {"recipient": "slow@*"}, "action": {
+        "kind": "slow", "delay_ms": 1000, "status": 202, "body": "x" * 1000}}])
+    daemon = stand.start([stand.sender(timeout="1500ms", uncertain="fail"),
+                          stand.sender("texts", ["sms"])])
+    slow = stand.push(*[envelope(body("slow@example.com")) for _ in range(20)])
+    stand.sandbox.wait_requests(20, "sandbox")
+    others = stand.push(*[envelope(body("+15550001")) for _ in range(200)])
+    stand.wait_final(others)
+    still = stand.sandbox.stats()["in_flight"]
+    messages = stand.wait_final(slow)
+    assert {m["error_code"] for m in messages.values()} == {"outcome_unknown"}
+    took = [int(re.search(r"took_ms=(\d+)", line)[1]) for line in daemon.log_lines(
+        "event=attempt", "outcome_unknown")]
+    assert len(took) == len(slow)
+    check_all(stand, slow + others, accepted_by=stand.sandbox.ids("sandbox"))
+    figure(lost=0, timeout_ms=1500, most_ms=max(took), others_sent_meanwhile=len(others),
+           dripping_all_the_while=still)
+    assert min(took) >= 1500
+
+
+def test_no_herd_after_an_outage(stand, figure):
+    """Everything answers 500; when it is well again, all that waits is sent at the rate."""
+    rate = 50
+    stand.sandbox.faults([{"action": {"status": 500}}])
+    config = stand.config([stand.sender(
+        limits={"rate": f"{rate}/s"}, breaker={"errors": 5, "pause": "200ms", "max": "1s"},
+        retry={"base": "50ms", "max": "500ms", "attempts": 100})])
+    daemons = [stand.daemon(config).start() for _ in range(2)]
+    ids = stand.push(*[envelope() for _ in range(times(150, 1000))])
+    key = stand.key("sender", "mail")
+    wait_for(lambda: stand.redis.hget(key, "breaker") == "open", lambda: stand.redis.hgetall(key))
+    wait_for(lambda: len(stand.messages()) == len(ids), "all are accepted", pause=0.1)
+    during = stand.sandbox.stats("sandbox")["requests"]
+    stand.sandbox.faults([])
+    began = time.monotonic()
+    stand.sandbox.wait_accepted(rate, "sandbox")
+    recovery = time.monotonic() - began
+    stand.wait_final(ids, timeout=90)
+    most = stand.sandbox.window("sandbox", ms=1000)["max"]
+    for daemon in daemons:
+        assert daemon.stop() == 0
+    check_all(stand, ids, accepted_by=stand.sandbox.ids("sandbox"))
+    figure(lost=0, requests_during_the_outage=during, recovery_s=f"{recovery:.1f}",
+           most_in_1_s=most, cap=rate)
+    assert most <= rate + 2  # one for the way to the sandbox, at either end
+    assert recovery <= 30
+
+
 # --- names, floods ---
 
 def test_names_that_nobody_knows(stand, figure):
@@ -164,7 +251,7 @@ def test_names_that_nobody_knows(stand, figure):
     wait_for(lambda: len(daemon.log_lines("result=retry")) >= 10, lambda: daemon.log())
     assert stand.sandbox.stats("sandbox")["requests"] == 0
     daemon.configure(stand.config([known]))
-    daemon.signal(1)
+    daemon.signal(signal.SIGHUP)
     messages = stand.wait_final(ids)
     assert {m["status"] for m in messages.values()} == {"sent"}
     check_all(stand, ids, accepted_by=stand.sandbox.ids("sandbox"))
