@@ -2,11 +2,25 @@
 #include "resp.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+
+/* The linker leads reallocations here. */
+static bool no_memory;
+
+void *__real_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return no_memory ? NULL : __real_realloc(p, size);
+}
 
 static void assert_command(struct resp *r, const char *expected, size_t expected_len)
 {
@@ -86,6 +100,24 @@ static void test_too_much_is_refused(void **state)
     resp_free(&r);
 }
 
+/* Refused like too much, it would be tried again, and again. */
+static void test_no_memory_ends_the_process(void **state)
+{
+    struct resp r = {.count = 0};
+    int status = 0;
+    pid_t pid = fork();
+
+    (void)state;
+    if (pid == 0) {
+        no_memory = true;
+        close(STDERR_FILENO);
+        resp_begin(&r);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +125,7 @@ int main(void)
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_too_much_is_refused),
+        cmocka_unit_test(test_no_memory_ends_the_process),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
