@@ -53,7 +53,7 @@ struct config {
     unsigned channel_word_count, tenant_word_count;
     struct scope_limit *channel_limits, *tenant_limits; /* each name once */
     unsigned channel_limit_count, tenant_limit_count;
-    unsigned bulk_ready, bulk_chunk, bulk_page; /* 10000, 64, 500 */
+    unsigned bulk_ready, bulk_chunk, bulk_page; /* 10000, 250, 500 */
     bool bulk_dedupe;                           /* true: an address gets a bulk once */
     int template_missing;           /* enum template_missing: a field without value and default */
     const char *attachments_root;   /* NULL = attachments by storage_path are refused */

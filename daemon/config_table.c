@@ -73,7 +73,8 @@ static const struct setting root_settings[] = {
      .help = "A raw job that this many workers died with goes to `NS:rejected`. From the second "
              "death on it is taken alone, so that only the one that kills them gets this far"},
     {"claim.batch", "64", .type = SETTING_INT, CONF(claim_batch), .min = 1, .max = 4096,
-     .help = "Messages claimed per script call: as for intake.batch"},
+     .help = "Messages claimed per script call: as for intake.batch. Four times as many where "
+             "calls follow each other within 50 ms"},
     {"claim.quantum", "64", .type = SETTING_INT, CONF(quantum), .min = 1, .max = 4096,
      .help = "Messages of one sender per turn: a sender with a long queue holds the others up by "
              "at most one batch"},
@@ -144,7 +145,7 @@ static const struct setting root_settings[] = {
     {"bulk.page", "500", .type = SETTING_INT, CONF(bulk_page), .min = 10, .max = 5000,
      .help = "Leads read at a time to expand a bulk: one script call takes them in, in about a "
              "millisecond"},
-    {"bulk.chunk", "64", .type = SETTING_INT, CONF(bulk_chunk), .min = 1, .max = 1000,
+    {"bulk.chunk", "250", .type = SETTING_INT, CONF(bulk_chunk), .min = 1, .max = 1000,
      .help = "Recipients per element of a queue: a claim takes whole ones at no cost per "
              "recipient, so about as many as it claims"},
     {"bulk.dedupe", "true", .type = SETTING_BOOL, CONF(bulk_dedupe),

@@ -76,29 +76,65 @@ enum sq_err store_expand(struct store *s, unsigned ready, unsigned chunk,
 
 /* --- finish --- */
 
-static void add_ref(struct resp *a, const struct store_finish *f)
+static void add_ledger(struct store *s, const struct store_finish *f)
 {
-    const char *code = f->field_count > 0 ? f->fields[0].value : "";
+    char key[512]; /* names of namespaces and bulks are much shorter */
+
+    snprintf(key, sizeof(key), "%sbulk:%s:ledger:%u", buf_str(&s->prefix), f->bulk, f->shard);
+    resp_adds(&s->args, key);
+}
+
+static const char *first_field(const struct store_finish *f)
+{
+    return f->field_count > 0 ? f->fields[0].value : "";
+}
+
+static void add_other(struct store *s, const struct store_finish *f)
+{
+    struct resp *a = &s->args;
+    const char *code = first_field(f);
     const char kind = (char)f->kind;
-    char result[300]; /* a provider's id has 255 at most */
+    char result[64]; /* a code is short */
 
     resp_add(a, &kind, 1);
     resp_add_int(a, f->place);
-    resp_adds(a, f->lead);
-    if (f->kind == FINISH_SENT || f->kind == FINISH_FAILED) {
-        resp_add_int(a, f->shard);
+    if (f->kind == FINISH_FAILED) {
+        add_ledger(s, f);
+        resp_adds(a, f->lead);
         snprintf(result, sizeof(result), "%u %s", f->attempts, code);
         resp_adds(a, result);
-    }
-    if (f->kind == FINISH_SENT)
-        return;
-    args_flags(a, f);
-    if (f->kind == FINISH_FAILED) {
+        args_flags(a, f);
         resp_adds(a, code);
         return;
     }
+    resp_adds(a, f->lead);
+    args_flags(a, f);
     resp_add_int(a, f->delay_ms);
     resp_adds(a, f->field_count > 1 ? f->fields[1].value : "");
+}
+
+/* As the ledger will have them: what a script need not put together costs Redis less. */
+static void add_sent(struct store *s, const struct store_finish *const *f, size_t n, int64_t now_ms)
+{
+    struct resp *a = &s->args;
+    char *places = mem_alloc(2 * n);
+    char line[320]; /* a provider's id has 255 bytes at most */
+
+    for (size_t i = 0; i < n; i++) {
+        places[2 * i] = (char)(f[i]->place >> 8);
+        places[2 * i + 1] = (char)f[i]->place;
+    }
+    resp_add(a, "s", 1);
+    resp_add_int(a, (int64_t)n);
+    resp_add(a, places, 2 * n);
+    free(places);
+    for (size_t i = 0; i < n; i++) {
+        add_ledger(s, f[i]);
+        resp_adds(a, f[i]->lead);
+        snprintf(line, sizeof(line), "sent %lld %u %s", (long long)now_ms, f[i]->attempts,
+                 first_field(f[i]));
+        resp_adds(a, line);
+    }
 }
 
 static bool is_same(const struct store_finish *a, const struct store_finish *b)
@@ -115,34 +151,73 @@ static bool is_grouped(const struct store_finish *items, size_t i)
     return false;
 }
 
-static void add_group(struct resp *a, const struct store_finish *items, size_t first, size_t count)
+/* How many from i on were sent, one after the other; 0: this one was not. */
+static size_t sent_run(const struct store_finish *const *group, size_t i, size_t n)
 {
+    size_t end = i;
+
+    while (end < n && group[end]->kind == FINISH_SENT)
+        end++;
+    return end - i;
+}
+
+static int64_t count_parts(const struct store_finish *const *group, size_t n)
+{
+    int64_t parts = 0;
+
+    for (size_t i = 0; i < n; parts++) {
+        size_t run = sent_run(group, i, n);
+
+        i += run > 0 ? run : 1;
+    }
+    return parts;
+}
+
+static void add_parts(struct store *s, const struct store_finish *const *group, size_t n)
+{
+    int64_t now_ms = store_now_ms(s);
+
+    for (size_t i = 0; i < n;) {
+        size_t run = sent_run(group, i, n);
+
+        if (run > 0)
+            add_sent(s, group + i, run, now_ms);
+        else
+            add_other(s, group[i]);
+        i += run > 0 ? run : 1;
+    }
+}
+
+static void add_group(struct store *s, const struct store_finish *items, size_t first, size_t count)
+{
+    struct resp *a = &s->args;
     const struct store_finish *f = &items[first];
+    const struct store_finish **group = mem_alloc((count - first) * sizeof(*group));
     size_t n = 0;
 
     for (size_t i = first; i < count; i++)
-        n += is_same(f, &items[i]);
+        if (is_same(f, &items[i]))
+            group[n++] = &items[i];
     resp_adds(a, f->bulk);
     resp_add_int(a, f->fence);
     resp_adds(a, f->sender);
     resp_adds(a, f->provider);
     resp_adds(a, f->channel);
-    resp_add_int(a, (int64_t)n);
-    for (size_t i = first; i < count; i++)
-        if (is_same(f, &items[i]))
-            add_ref(a, &items[i]);
+    resp_add_int(a, count_parts(group, n));
+    add_parts(s, group, n);
+    free(group);
 }
 
-void args_refs(struct resp *a, const struct store_finish *items, size_t count)
+void args_refs(struct store *s, const struct store_finish *items, size_t count)
 {
     int64_t groups = 0;
 
     for (size_t i = 0; i < count; i++)
         groups += items[i].bulk != NULL && !is_grouped(items, i);
-    resp_add_int(a, groups);
+    resp_add_int(&s->args, groups);
     for (size_t i = 0; groups > 0 && i < count; i++)
         if (items[i].bulk != NULL && !is_grouped(items, i))
-            add_group(a, items, i, count);
+            add_group(s, items, i, count);
 }
 
 /* --- plain reads --- */

@@ -291,6 +291,6 @@ enum sq_err store_finish(struct store *s, const struct store_finish *items, size
     for (size_t i = 0; i < count; i++)
         if (items[i].bulk == NULL)
             add_finish(a, &items[i]);
-    args_refs(a, items, count);
+    args_refs(s, items, count);
     return args_send(s, &s->args, SCRIPT_FINISH, deliver_finish, CB(cb), arg);
 }

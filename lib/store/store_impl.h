@@ -64,7 +64,7 @@ enum sq_err args_send(struct store *s, struct resp *a, enum script script, store
 void args_zones(struct resp *a, const struct store_claim *req);
 void args_flags(struct resp *a, const struct store_finish *f);
 /* The recipients of bulks among what is to be finished, in groups (store_bulk.c). */
-void args_refs(struct resp *a, const struct store_finish *items, size_t count);
+void args_refs(struct store *s, const struct store_finish *items, size_t count);
 
 /* Notes Redis' time from the answer to a call. */
 void store_see_clock(struct store *s, const struct store_call *call, int64_t redis_us);

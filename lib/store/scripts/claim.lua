@@ -238,7 +238,8 @@ end
 local function lease_slices(sender, flag, ignore_suppressed, charge)
   for i, slice in ipairs(slices) do
     local b, n = slice.b, #out
-    local leads, attempts = table.concat(slice.leads), int(slice.attempts + 1)
+    local leads, attempts = slice.leads[2] and table.concat(slice.leads) or slice.leads[1],
+      int(slice.attempts + 1)
     local fence = int(now_us + i) -- among one worker's; the next call is later
     call('HSET', P .. 'refs:' .. W, fence, sender .. '\0' .. b.priority .. '\0' .. b.id .. '\0'
       .. attempts .. '\0' .. now_iso .. '\0' .. leads, fence .. '.', string.rep('1', slice.n))
@@ -341,7 +342,7 @@ local function serve(sender, s)
   local room = (list.rated or list.own) and want or want + prefetch
   local most = math.min(room, quantum)
   local n, state, next_us = places(sender, list, most)
-  wide = n == most and not (list.limited or list.own or list.placed)
+  wide = n == most and not (list.limited or list.own or list.placed) and room - most
   if n > 0 then
     local full, scarce
     n, full, scarce = day_room(list, n)

@@ -6,9 +6,10 @@
 --   deal field_count field value ...
 --   and for kind 'n': next_sender next_provider units broken packed
 --   Then the count of groups of bulk recipients, and per group: bulk slice sender provider channel
---   count, and per recipient, shard being the ledger's:
---   's' place lead shard "<attempts> <provider message id>"
---   'f' place lead shard "<attempts> <error code>" flags error_code
+--   count of parts, and per part:
+--   's' count places (two bytes each), and for each of these: ledger lead line - all that were sent
+--   one after the other, ready to be written
+--   'f' place ledger lead "<attempts> <error code>" flags error_code
 --   any other kind, place lead flags delay_ms error_message
 -- kind: 's' sent (delay_ms > 0: the quota is used up, the sender waits so long), 'f' failed, 'r' retry
 -- after delay_ms, 'w' wait delay_ms without counting the attempt (the recipient is throttled), 'q' the
@@ -317,8 +318,6 @@ local function unsent(b, kind, lead, delay, attempts, back)
   end
 end
 
-local stamp = { s = 'sent ' .. int(now) .. ' ', f = 'failed ' .. int(now) .. ' ' }
-
 -- A late word ends what another worker has leased since: it leaves that one's slice. False: nobody
 -- has it.
 local function take_out(b, lead)
@@ -340,43 +339,44 @@ local function take_out(b, lead)
   return false
 end
 
--- Bulk recipients that became final. `mine`: they still were in this slice; what is late counts if
--- it was sent and nothing else was recorded. Only another "sent", which came late, may stand there
--- before a "sent" of this slice: that may be written over, which is cheaper than to look first.
-local function ended(b, kind, lead, shard, line, mine)
-  if mine then
-    b.sending = b.sending - 1
-    b.dirty = true
-  elseif kind == 'f' then
+-- A "sent" that comes when the recipient is in this slice no more, its line at ARGV[at]: it counts if
+-- nothing else was recorded.
+local function late_sent(b, at)
+  if tell('HSETNX', ARGV[at], ARGV[at + 1], ARGV[at + 2]) == 0 then
     return false
   end
-  if tell(mine and kind == 's' and 'HSET' or 'HSETNX', b.key .. ':ledger:' .. shard, lead,
-    stamp[kind] .. line) == 0 then
-    return false
-  end
-  if mine or take_out(b, lead) or not b.over then
+  if take_out(b, ARGV[at + 1]) or not b.over then
     b.queued = b.queued - 1
   else
     b.cancelled = b.cancelled - 1
   end
-  if kind == 's' then
-    b.sent = b.sent + 1
-  else
-    b.failed = b.failed + 1
-  end
-  b.dirty = true
+  b.sent, b.dirty = b.sent + 1, true
   return true
 end
 
--- A slice as it is leased: the attempt's number, since when, and its places; none if it is not
--- this worker's any more.
+-- Its line at ARGV[at] but for when, which a retry asks by Redis' clock.
+local function failed_one(b, at)
+  b.sending, b.dirty = b.sending - 1, true
+  if tell('HSETNX', ARGV[at], ARGV[at + 1], 'failed ' .. int(now) .. ' ' .. ARGV[at + 2]) == 0 then
+    return false
+  end
+  b.queued, b.failed = b.queued - 1, b.failed + 1
+  return true
+end
+
+-- The places of a slice; none if it is not this worker's any more.
 local function slice_of(number)
-  local v = call('HMGET', P .. 'refs:' .. W, number, number .. '.')
-  local slice = { number = number, places = { string.byte(v[2] or '', 1, -1) }, back = {},
-    freed = 0, refunds = {} }
-  if v[1] then
-    local sender, _, attempts, at = slice_unpack(v[1])
+  local places = call('HGET', P .. 'refs:' .. W, number .. '.') or ''
+  return { number = number, places = { string.byte(places, 1, -1) }, back = {}, freed = 0,
+    refunds = {} }
+end
+
+-- The rest of it, which a success does not need: the attempt's number, and since when it is leased.
+local function read_slice(slice)
+  if not slice.read then
+    local sender, _, attempts, at = slice_unpack(call('HGET', P .. 'refs:' .. W, slice.number))
     slice.sender, slice.attempts, slice.leased_at = sender, tonumber(attempts), at
+    slice.read = true
   end
   return slice
 end
@@ -404,21 +404,69 @@ local function write_slice(slice, b, sender)
   give_back(sender, slice.freed, refunds)
 end
 
+-- Frees the place; false if it is not this slice's any more.
+local function leave(slice, place)
+  if (slice.places[place] or 48) == 48 then
+    return false
+  end
+  slice.places[place] = 48
+  slice.freed = slice.freed + 1
+  return true
+end
+
+local function note_recorded(good, all)
+  recorded, stale = recorded + good, stale + all - good
+end
+
+-- So many recipients that were sent, one after the other, from ARGV[i] on; returns the index after
+-- them. Only another "sent", which came late, may stand in the ledger before one of this slice: that
+-- may be written over, which is cheaper than to look first.
+local function sent_ones(i, slice, b, sender, sum)
+  local n, places, mine, good, late = tonumber(ARGV[i + 1]), ARGV[i + 2], 0, 0, 0
+  i = i + 3
+  for k = 1, 2 * n, 2 do
+    local high, low = string.byte(places, k, k + 1)
+    if leave(slice, high * 256 + low) then
+      mine = mine + 1
+      if b and tell('HSET', ARGV[i], ARGV[i + 1], ARGV[i + 2]) ~= 0 then
+        good = good + 1
+      end
+    elseif b and late_sent(b, i) then
+      late = late + 1
+    end
+    i = i + 3
+  end
+  if b and mine > 0 then
+    b.sending, b.queued, b.sent = b.sending - mine, b.queued - good, b.sent + good
+    b.dirty = true
+  end
+  good = good + late
+  sum.sent, minute.sent = sum.sent + good, minute.sent + good
+  -- Nothing is to be judged when all goes well.
+  if good > 0 and (not sum.bucket or sum.bucket.fails > 0) then
+    judge_sender({ sender = sender }, '+')
+  end
+  note_recorded(good, n)
+  return i
+end
+
 -- What does not go to the ledger as sent, at ARGV[i]: its flags, and whether it counts.
 local function not_sent(i, slice, b, sender, sum, mine)
-  local kind, lead, good = ARGV[i], ARGV[i + 2], b and mine
+  local kind, good = ARGV[i], b and mine
   if kind == 'f' then
     local code = ARGV[i + 6]
-    good = b and ended(b, kind, lead, ARGV[i + 3], ARGV[i + 4], mine)
+    good = good and failed_one(b, i + 2)
     if good then
+      count_attempt(kind)
       sum.failed = sum.failed + 1
-      sum.who[#sum.who + 1] = lead .. ' ' .. code
+      sum.who[#sum.who + 1] = ARGV[i + 3] .. ' ' .. code
       b.errors[code] = (b.errors[code] or 0) + 1
     end
     return ARGV[i + 5], good
   end
   if good then
-    unsent(b, kind, lead, tonumber(ARGV[i + 4]), slice.attempts, slice.back)
+    count_attempt(kind)
+    unsent(b, kind, ARGV[i + 2], tonumber(ARGV[i + 4]), read_slice(slice).attempts, slice.back)
     if kind == 't' then
       park(sender, tonumber(ARGV[i + 4]), true)
     elseif kind == 'b' then
@@ -428,45 +476,34 @@ local function not_sent(i, slice, b, sender, sum, mine)
   return ARGV[i + 3], good
 end
 
--- One recipient, at ARGV[i]; returns how many arguments it has.
-local function recipient(i, slice, b, sender, sum)
-  local kind, place = ARGV[i], tonumber(ARGV[i + 1])
-  local mine = slice.places[place] and slice.places[place] ~= 48
-  local flags, good = '+', nil
-  if kind ~= 's' then
-    flags, good = not_sent(i, slice, b, sender, sum, mine)
-  elseif b and ended(b, kind, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], mine) then
-    sum.sent, good = sum.sent + 1, true
-  end
-  if good then
-    count_attempt(kind)
-  end
-  -- Nothing is to be judged when all goes well.
+-- One recipient that was not sent, at ARGV[i]; returns the index after it.
+local function other_one(i, slice, b, sender, sum)
+  local mine = leave(slice, tonumber(ARGV[i + 1]))
+  local flags, good = not_sent(i, slice, b, sender, sum, mine)
   if good and (flags ~= '+' or not sum.bucket or sum.bucket.fails > 0) then
-    judge_sender({ sender = sender, text = ARGV[i + (kind == 'f' and 6 or 5)] },
+    judge_sender({ sender = sender, text = ARGV[i + (ARGV[i] == 'f' and 6 or 5)] },
       string.match(flags, '[+-]') or '')
   end
-  if mine then
-    slice.places[place] = 48
-    slice.freed = slice.freed + 1
-    if string.find(flags, '1', 1, true) then
-      table.insert(slice.refunds, tonumber(string.match(flags, 'u(%d+)') or '1'))
-    end
+  if mine and string.find(flags, '1', 1, true) then
+    read_slice(slice)
+    table.insert(slice.refunds, tonumber(string.match(flags, 'u(%d+)') or '1'))
   end
-  recorded, stale = recorded + (good and 1 or 0), stale + (good and 0 or 1)
-  return kind == 's' and 5 or kind == 'f' and 7 or 6
+  note_recorded(good and 1 or 0, 1)
+  return i + (ARGV[i] == 'f' and 7 or 6)
 end
 
 -- One group, at ARGV[i]; returns the index after it.
 local function group(i)
-  local b, sender, count = bulk_of(ARGV[i]), ARGV[i + 2], tonumber(ARGV[i + 5])
+  local b, sender, parts = bulk_of(ARGV[i]), ARGV[i + 2], tonumber(ARGV[i + 5])
   local slice, sum = slice_of(ARGV[i + 1]), { sent = 0, failed = 0, who = {} }
-  sender = slice.sender or sender -- which a bulk that cannot be read does not tell
+  if sender == '' then -- which a bulk that cannot be read does not tell
+    sender = read_slice(slice).sender or ''
+  end
   sum.bucket = bucket('sender:' .. sender)
   local provider, channel = ARGV[i + 3], ARGV[i + 4]
   i = i + 6
-  for _ = 1, count do
-    i = i + recipient(i, slice, b, sender, sum)
+  for _ = 1, parts do
+    i = (ARGV[i] == 's' and sent_ones or other_one)(i, slice, b, sender, sum)
   end
   write_slice(slice, b, sender)
   for _, word in ipairs({ 'sent', 'failed' }) do

@@ -5,8 +5,7 @@ local LOOK_MAX = 1024
 
 -- References that may be sent: an element that was popped, as far as its bulk goes on. What a
 -- pause holds up is set aside, what was cancelled is dropped: both were counted then.
-local function ref_open(element)
-  local ref = ref_unpack(element)
+local function ref_open(element, ref)
   local b = bulk_of(ref.bulk)
   if not b or b.over then
     return nil, b
@@ -50,7 +49,7 @@ local queue       -- by class: how many elements its queues have, `lanes` of all
 local opened = {} -- by class: the element being cut
 local looked = 0  -- elements popped
 local turned = 0  -- those of them that were references
-local wide = false -- nothing bounds it: an element need not be cut for a few
+local wide = false -- nothing bounds it, and there is room for so many more than its turn has
 local lanes = {}  -- by class: how many lanes there are
 local moved = 0   -- elements that came to lanes without put()
 local turns = 0   -- lanes served
@@ -96,7 +95,9 @@ local function take_refs(ids, class, ref, n)
     opened[class] = ref
     return 0
   end
-  local cut = ref_cut(ref, wide and ref.left < 2 * n and ref.left or n)
+  -- Rather too many at a time than to cut an element.
+  local whole = wide and ref.left < math.max(2 * n, n + wide + 1)
+  local cut = ref_cut(ref, whole and ref.left or n)
   ids[#ids + 1] = cut
   opened[class] = ref.left > 0 and ref or nil
   return cut.n
@@ -128,9 +129,10 @@ local function take_queue(ids, sender, class, count, many)
           call('LPUSH', key, unpack(popped, k)) -- never met, as long as `_extra` is true
           break
         else
-          local ref, b = ref_open(id)
+          local all = ref_unpack(id)
+          local ref, b = ref_open(id, all)
           turned = turned + 1
-          refs_count(sender, b, -ref_unpack(id).n, -1)
+          refs_count(sender, b, -all.n, -1)
           if ref then
             got = got + take_refs(ids, class, ref, count - got)
           end
