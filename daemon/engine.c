@@ -419,7 +419,8 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
                                           on_problem,
                                           e};
     const struct transfer_ops transfer = {on_attempt_done, on_transfer_warning, e};
-    const struct record_ops record = {on_decided, on_recorded, on_intake_fenced, on_problem, e};
+    const struct record_ops record = {engine_on_under_way, on_decided, on_recorded,
+                                      on_intake_fenced,    on_problem, e};
     const struct recover_ops recover = {on_status,  on_registered,   on_renewed, on_fenced,
                                         on_adopted, on_brought_back, on_problem, e};
 

@@ -24,6 +24,13 @@ unsigned engine_on_rendering(void *arg)
     return render_waiting(e->render);
 }
 
+unsigned engine_on_under_way(void *arg)
+{
+    struct engine *e = arg;
+
+    return transfer_in_flight(e->transfer);
+}
+
 void engine_on_rendered(struct attempt *t, int64_t slot_us, void *arg)
 {
     struct engine *e = arg;

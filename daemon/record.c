@@ -1,5 +1,7 @@
 /* Record: outcomes become one `finish` call per batch; at most one call is under way, so batches
- * grow by themselves under load and a lone outcome is recorded at once. */
+ * grow by themselves under load and a lone outcome is recorded at once. A bulk's recipients that
+ * were sent may wait for some more, since most of what a call costs Redis is the call: as long as
+ * fewer wait than are still under way, and not long. */
 #include "record.h"
 
 #include "bulk.h"
@@ -15,6 +17,7 @@
 
 #define RETRY_US 200000
 #define BATCH_MAX 256
+#define HOLD_US 5000
 #define MESSAGE_COST 4 /* of recording one, where a bulk's recipient is 1 */
 
 /* What was decided for one attempt, kept until Redis has it. */
@@ -39,10 +42,11 @@ struct record_stage {
     struct log *log;
     struct record_ops ops;
     struct after *after;
-    struct timer *again;
+    struct timer *again, *held;
     struct list waiting, flying, spare;
     unsigned waiting_count, flying_count, batch;
     bool busy;
+    bool patient;                         /* all that waits may wait for more */
     struct store_finish items[BATCH_MAX]; /* the batch being sent */
     struct record_counters counters;
 };
@@ -168,8 +172,20 @@ static void count(struct record_stage *r, enum verdict_kind kind)
     }
 }
 
+/* Not where a place is awaited that the record gives back. */
+static bool may_wait(const struct entry *e)
+{
+    const struct attempt *t = e->attempt;
+
+    return t->bulk != NULL && !e->release && e->verdict.kind == VERDICT_SENT && t->sender != NULL &&
+           t->sender->concurrency == 0;
+}
+
 static void add(struct record_stage *r, struct entry *e)
 {
+    r->patient = may_wait(e) && (r->patient || r->waiting_count == 0);
+    if (r->patient && r->waiting_count == 0)
+        timer_set_us(r->held, HOLD_US);
     list_add_tail(&r->waiting, &e->node);
     r->waiting_count++;
     after_request(r->after);
@@ -313,6 +329,7 @@ static void take_flying_back(struct record_stage *r)
     }
     r->waiting_count += r->flying_count;
     r->flying_count = 0;
+    r->patient = false;
 }
 
 static void forget_flying(struct record_stage *r)
@@ -345,13 +362,27 @@ static void on_finished(enum store_status st, const struct store_finished *f, vo
     } /* lost: record_resume comes when a connection stands */
 }
 
+static void on_held(void *arg)
+{
+    struct record_stage *r = arg;
+
+    r->patient = false;
+    after_request(r->after);
+}
+
+static bool is_held(const struct record_stage *r)
+{
+    return r->patient && r->waiting_count < BATCH_MAX &&
+           r->waiting_count < r->ops.under_way(r->ops.arg);
+}
+
 static void flush(void *arg)
 {
     struct record_stage *r = arg;
     struct store_finish *items = r->items;
     unsigned n = 0, cost = 0;
 
-    if (r->busy || r->waiting_count == 0 || !store_is_up(r->store))
+    if (r->busy || r->waiting_count == 0 || !store_is_up(r->store) || is_held(r))
         return;
     while (n < BATCH_MAX && cost < r->batch * MESSAGE_COST && !list_is_empty(&r->waiting)) {
         struct list *node = list_pop(&r->waiting);
@@ -383,6 +414,7 @@ struct record_stage *record_new(struct loop *loop, struct store *store, struct a
     r->batch = 64;
     r->after = after_new(loop, flush, r);
     r->again = timer_new(loop, flush, r);
+    r->held = timer_new(loop, on_held, r);
     list_init(&r->waiting);
     list_init(&r->flying);
     list_init(&r->spare);
@@ -406,6 +438,7 @@ void record_free(struct record_stage *r)
         free(e);
     }
     timer_free(r->again);
+    timer_free(r->held);
     after_free(r->after);
     free(r);
 }

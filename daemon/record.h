@@ -10,6 +10,7 @@
 struct record_stage;
 
 struct record_ops {
+    unsigned (*under_way)(void *arg); /* attempts that are being sent */
     /* What becomes of an attempt is decided; called from inside record_outcome. */
     void (*decided)(const struct attempt *t, enum verdict_kind kind, void *arg);
     /* A batch is in Redis; next_us: Redis time of the next due work, 0 = none waits. */

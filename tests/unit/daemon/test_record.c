@@ -1,6 +1,7 @@
 /* Record on a real store: outcomes reach Redis once, in batches, whatever happens on the way. */
 #include "daemon_rig.h"
 
+#include "bulk.h"
 #include "record.h"
 #include "timefmt.h"
 
@@ -12,9 +13,17 @@ struct stage {
     struct log log;
     FILE *lines;
     struct attempt *claimed[64];
+    unsigned under_way;
     int recorded, problems, decided[VERDICT_COUNT];
     int64_t next_us;
 };
+
+static unsigned on_under_way(void *arg)
+{
+    struct stage *s = arg;
+
+    return s->under_way;
+}
 
 static void on_decided(const struct attempt *t, enum verdict_kind kind, void *arg)
 {
@@ -51,7 +60,7 @@ static void on_problem(const char *what, void *arg)
 static int setup(void **state)
 {
     struct stage *s = calloc(1, sizeof(*s));
-    const struct record_ops ops = {on_decided, on_recorded, on_fenced, on_problem, s};
+    const struct record_ops ops = {on_under_way, on_decided, on_recorded, on_fenced, on_problem, s};
 
     daemon_rig_setup(state);
     s->d = *state;
@@ -249,6 +258,39 @@ static void test_batches(void **state)
     run_until_recorded(s);
 }
 
+/* Nobody comes after them, although others are under way: they wait, but not for ever. */
+static void test_recipients_wait(void **state)
+{
+    static const char *const leads[] = {"l1", "l2", "l3"};
+    struct stage *s = *state;
+    struct buf *content;
+    struct message m;
+    struct bulk *b;
+
+    a_message(&m, "x");
+    content = pack(s->d, &m);
+    b = bulk_new("b1", &(struct store_bulk){
+                           .content = content->data, .content_len = content->len, .shards = 1});
+    REDIS(s->d->g, "HSET", "t:bulk:b1", "status", "sending", "sender", "s", "shards", "1",
+          "messages_queued", "4", "messages_sending", "3", "total_leads", "4");
+    REDIS(s->d->g, "EVAL", "redis.call('HSET', 't:refs:' .. ARGV[1], '7', 'unread', '7.', '111')",
+          "0", store_worker_id(s->d->a->store));
+    s->under_way = 100;
+    for (unsigned i = 0; i < 3; i++) {
+        struct attempt *t = attempt_new_empty(&s->d->attempts, s->d->live);
+
+        bulk_begin(b, leads[i], t);
+        t->fence = 7;
+        t->place = i + 1;
+        s->claimed[i] = t;
+        give(s, i, OUTCOME_SENT);
+    }
+    bulk_unref(b);
+    run_until_recorded(s);
+    assert_string_equal(REDIS(s->d->g, "HGET", "t:bulk:b1", "messages_sent"), "3");
+    assert_int_equal(REDIS_INT(s->d->g, "HLEN", "t:bulk:b1:ledger:0"), 3);
+}
+
 /* A message nobody can read: its place and statistics are found by its hash. */
 static void test_unreadable(void **state)
 {
@@ -380,6 +422,7 @@ int main(void)
         TEST(test_release),
         TEST(test_refund),
         TEST(test_batches),
+        TEST(test_recipients_wait),
         TEST(test_unreadable),
         TEST(test_stale),
         TEST(test_empty_script_cache),
