@@ -73,7 +73,7 @@ static const struct setting root_settings[] = {
      .help = "A raw job that this many workers died with goes to `NS:rejected`. From the second "
              "death on it is taken alone, so that only the one that kills them gets this far"},
     {"claim.batch", "64", .type = SETTING_INT, CONF(claim_batch), .min = 1, .max = 4096,
-     .help = "Messages claimed per script call: as for intake.batch. Four times as many where "
+     .help = "Messages claimed per script call: as for intake.batch. Eight times as many where "
              "calls follow each other within 50 ms"},
     {"claim.quantum", "64", .type = SETTING_INT, CONF(quantum), .min = 1, .max = 4096,
      .help = "Messages of one sender per turn: a sender with a long queue holds the others up by "

@@ -20,7 +20,7 @@
 /* Claims that follow each other faster than this have a stock so many times larger: what a call
  * costs Redis besides its messages is divided by more of them. */
 #define FAST_US 50000
-#define FAST_STOCK 4
+#define FAST_STOCK 8
 /* After Redis refused: not at once again. */
 #define ERROR_PAUSE_US 500000
 

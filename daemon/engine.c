@@ -93,13 +93,6 @@ static void on_intake_fenced(void *arg)
 
 /* --- dispatch -> transfer -> record --- */
 
-static unsigned on_room(void *arg)
-{
-    struct engine *e = arg;
-
-    return transfer_room(e->transfer);
-}
-
 static void on_begin(struct attempt *t, void *arg)
 {
     struct engine *e = arg;
@@ -408,16 +401,11 @@ static void new_stages(struct engine *e, const struct redis_addr *addr)
     const struct expand_ops expand = {engine_on_expanded, on_problem, e};
     const struct render_ops render = {engine_on_rendered, on_release, engine_record_unknown,
                                       on_problem, e};
-    const struct dispatch_ops dispatch = {on_room,
-                                          on_begin,
-                                          on_prepare,
-                                          on_release,
-                                          on_settled,
-                                          engine_on_slice,
-                                          engine_on_rendering,
-                                          on_unknown_senders,
-                                          on_problem,
-                                          e};
+    const struct dispatch_ops dispatch = {engine_on_room,      on_begin,
+                                          on_prepare,          on_release,
+                                          on_settled,          engine_on_slice,
+                                          engine_on_rendering, on_unknown_senders,
+                                          on_problem,          e};
     const struct transfer_ops transfer = {on_attempt_done, on_transfer_warning, e};
     const struct record_ops record = {engine_on_under_way, on_decided, on_recorded,
                                       on_intake_fenced,    on_problem, e};

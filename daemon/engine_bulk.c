@@ -24,6 +24,16 @@ unsigned engine_on_rendering(void *arg)
     return render_waiting(e->render);
 }
 
+/* What was sent and is not recorded yet would be sent again after a crash, as what is in flight:
+ * both together are what `worker.in_flight` bounds. */
+unsigned engine_on_room(void *arg)
+{
+    struct engine *e = arg;
+    unsigned room = transfer_room(e->transfer), held = record_held(e->record);
+
+    return room > held ? room - held : 0;
+}
+
 unsigned engine_on_under_way(void *arg)
 {
     struct engine *e = arg;

@@ -57,6 +57,7 @@ void engine_name_providers(struct engine *e);
 void engine_on_expanded(void *arg);
 void engine_on_slice(const struct store_claimed *c, void *arg);
 unsigned engine_on_rendering(void *arg);
+unsigned engine_on_room(void *arg);
 unsigned engine_on_under_way(void *arg);
 void engine_on_rendered(struct attempt *t, int64_t slot_us, void *arg);
 /* An operator has stopped a bulk, or lets it go on. */

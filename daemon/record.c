@@ -172,13 +172,14 @@ static void count(struct record_stage *r, enum verdict_kind kind)
     }
 }
 
-/* Not where a place is awaited that the record gives back. */
+/* Not where a place is awaited that the record gives back, nor where a crash would leave people in
+ * doubt. */
 static bool may_wait(const struct entry *e)
 {
     const struct attempt *t = e->attempt;
 
     return t->bulk != NULL && !e->release && e->verdict.kind == VERDICT_SENT && t->sender != NULL &&
-           t->sender->concurrency == 0;
+           t->sender->concurrency == 0 && !verdict_is_cautious(&t->message, t->sender);
 }
 
 static void add(struct record_stage *r, struct entry *e)
@@ -451,6 +452,11 @@ void record_resume(struct record_stage *r)
 void record_set_batch(struct record_stage *r, unsigned batch)
 {
     r->batch = batch < 1 ? 1 : batch > BATCH_MAX ? BATCH_MAX : batch;
+}
+
+unsigned record_held(const struct record_stage *r)
+{
+    return r->patient ? r->waiting_count : 0;
 }
 
 unsigned record_pending(const struct record_stage *r)

@@ -37,6 +37,8 @@ void record_release(struct record_stage *r, struct attempt *t);
 void record_resume(struct record_stage *r);
 void record_set_batch(struct record_stage *r, unsigned batch);
 
+/* Of these, sent ones that wait for more of them: in flight as far as a crash is concerned. */
+unsigned record_held(const struct record_stage *r);
 unsigned record_pending(const struct record_stage *r); /* not yet in Redis */
 const struct record_counters *record_counts(const struct record_stage *r);
 

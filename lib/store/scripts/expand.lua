@@ -54,9 +54,10 @@ end
 -- before: those left by such groups are gathered in `left`. Returns how many are new.
 local function push_group(b, n, leads, i, left)
   local sets, last, fresh, old = b.key .. ':seen:', -seen_digits(b), 0, nil
+  local args, sub, add = ARGV, string.sub, call -- looked up once: this runs for each recipient
   for k = i, i + n - 1 do
-    local mark = ARGV[k]
-    if call('SADD', sets .. string.sub(mark, last), mark) == 1 then
+    local mark = args[k]
+    if add('SADD', sets .. sub(mark, last), mark) == 1 then
       fresh = fresh + 1
     else
       old = old or {}

@@ -422,13 +422,14 @@ end
 -- them. Only another "sent", which came late, may stand in the ledger before one of this slice: that
 -- may be written over, which is cheaper than to look first.
 local function sent_ones(i, slice, b, sender, sum)
-  local n, places, mine, good, late = tonumber(ARGV[i + 1]), ARGV[i + 2], 0, 0, 0
+  local args, byte, write = ARGV, string.byte, tell -- looked up once: this runs for each recipient
+  local n, places, mine, good, late = tonumber(args[i + 1]), args[i + 2], 0, 0, 0
   i = i + 3
   for k = 1, 2 * n, 2 do
-    local high, low = string.byte(places, k, k + 1)
+    local high, low = byte(places, k, k + 1)
     if leave(slice, high * 256 + low) then
       mine = mine + 1
-      if b and tell('HSET', ARGV[i], ARGV[i + 1], ARGV[i + 2]) ~= 0 then
+      if b and write('HSET', args[i], args[i + 1], args[i + 2]) ~= 0 then
         good = good + 1
       end
     elseif b and late_sent(b, i) then
