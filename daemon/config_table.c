@@ -74,7 +74,7 @@ static const struct setting root_settings[] = {
              "death on it is taken alone, so that only the one that kills them gets this far"},
     {"claim.batch", "64", .type = SETTING_INT, CONF(claim_batch), .min = 1, .max = 4096,
      .help = "Messages claimed per script call: as for intake.batch. Eight times as many where "
-             "calls follow each other within 50 ms"},
+             "twice as many begin in 50 ms"},
     {"claim.quantum", "64", .type = SETTING_INT, CONF(quantum), .min = 1, .max = 4096,
      .help = "Messages of one sender per turn: a sender with a long queue holds the others up by "
              "at most one batch"},

@@ -17,9 +17,10 @@
 /* A claim that brought nothing although something was due (another worker was faster, or a free
  * place is awaited) is not repeated at once. */
 #define EMPTY_PAUSE_US 5000
-/* Claims that follow each other faster than this have a stock so many times larger: what a call
- * costs Redis besides its messages is divided by more of them. */
+/* Where two batches and more begin in this time the stock is so many batches: what a call costs
+ * Redis besides its messages is divided by more of them. */
 #define FAST_US 50000
+#define FAST_BATCHES 2
 #define FAST_STOCK 8
 /* After Redis refused: not at once again. */
 #define ERROR_PAUSE_US 500000
@@ -38,9 +39,12 @@ struct dispatch_stage {
     unsigned marking;  /* start marks under way: they will need room */
     unsigned fetching; /* attempts being prepared: likewise */
     bool open, claiming, poked;
+    bool fast;
     bool full;       /* the last claim had no place to offer, and got nothing for the stock */
     int64_t next_us; /* Redis time of the next due work; 0 = none known */
-    int64_t pause_until_us, lease_until_us, wake_us, claimed_us;
+    int64_t pause_until_us, lease_until_us, wake_us;
+    int64_t pace_us; /* since when `begun` counts */
+    unsigned begun;
     struct zones zones;
     struct buf channels; /* served by any sender, as words */
     struct quiet_zones quiet;
@@ -87,6 +91,7 @@ static void mark(struct dispatch_stage *d, struct attempt *t)
 
 static void begin(struct dispatch_stage *d, struct attempt *t)
 {
+    d->begun++;
     if (refuse_attempt(t, &d->quiet, store_now_ms(d->store))) {
         t->state = ATTEMPT_DONE;
         d->ops.settled(t, d->ops.arg);
@@ -326,7 +331,6 @@ static void claim(struct dispatch_stage *d, unsigned want, unsigned prefetch)
     };
 
     zones_refresh(&d->zones, store_now_ms(d->store));
-    d->claimed_us = loop_now_us(d->loop);
     d->full = want == 0;
     d->claiming = store_claim(d->store, &req, on_claimed, d) == SQ_OK;
     d->poked = false;
@@ -341,12 +345,15 @@ static void wake_at(struct dispatch_stage *d, int64_t mono_us)
     timer_set_us(d->timer, mono_us - loop_now_us(d->loop));
 }
 
-/* How many may be claimed before there is room for them: so that transfers never wait for Redis. */
-static unsigned stock_max(const struct dispatch_stage *d, int64_t now)
+static void see_pace(struct dispatch_stage *d, int64_t now)
 {
-    unsigned batch = d->live->config->claim_batch;
+    int64_t took = now - d->pace_us;
 
-    return now - d->claimed_us < FAST_US ? FAST_STOCK * batch : batch;
+    if (took < FAST_US)
+        return;
+    d->fast = (int64_t)d->begun * FAST_US >= took * FAST_BATCHES * d->live->config->claim_batch;
+    d->pace_us = now;
+    d->begun = 0;
 }
 
 /* Claims when something is due and there is a place for it, else arms the one timer. */
@@ -356,7 +363,7 @@ static void claim_if_due(struct dispatch_stage *d)
     int64_t due = d->poked          ? now
                   : d->next_us == 0 ? INT64_MAX
                                     : d->next_us - store_now_us(d->store) + now;
-    unsigned most = stock_max(d, now);
+    unsigned most = d->live->config->claim_batch * (d->fast ? FAST_STOCK : 1);
     unsigned stock = d->queued + d->ops.rendering(d->ops.arg), free_transfers = room(d);
     unsigned held = stock + (unsigned)d->slots.count;
     unsigned want = free_transfers > held ? free_transfers - held : 0;
@@ -389,6 +396,7 @@ static void run(void *arg)
     d->wake_us = 0;
     begin_slots(d);
     begin_queue(d);
+    see_pace(d, loop_now_us(d->loop));
     if (!d->claiming)
         claim_if_due(d);
     first = heap_min(&d->slots);
