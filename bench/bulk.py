@@ -80,7 +80,7 @@ def waiting_bytes(bench, options):
 def scenario_bulk(bench, options):
     sink = bench.rig.nginx(cpu=SERVER_CPU)
     store_leads(bench, options.leads)
-    bench.start(sink.url)
+    bench.start(sink.url, in_flight=256)  # the default: batches grow with it
     bench.run_counted(sink, WARM_UP)
     waiting = waiting_bytes(bench, options)
     bulk_id, before, requests = str(uuid.uuid4()), used_memory(bench), sink.requests()
