@@ -366,7 +366,7 @@ def test_what_moves_is_no_finding(stand):
     retry = {"base": "5ms", "max": "50ms", "attempts": 50}
     settings = {"worker": {"lease": "1s"}, "redis": {"timeout": "900ms"}}
     daemons = [stand.start([stand.sender(retry=retry)], **settings) for _ in range(2)]
-    bulk_key = push_bulk(stand, 1500)
+    bulk_key = push_bulk(stand, 5000)
     ids = stand.push(*[envelope(body(f"s{n}@example.com")) for n in range(1500)])
     rounds = 0
     while stand.redis.hget(bulk_key, "status") != "done":
