@@ -100,6 +100,7 @@ struct redis_addr;
 /* redis.url with user and passwords filled in. */
 enum sq_err config_redis_addr(const struct config *c, struct redis_addr *ret,
                               struct err_text *e) SQ_MUST_CHECK;
+/* Passwords and users beside the URL apart, which may change. */
 bool config_same_redis(const struct config *a, const struct config *b);
 
 /* The effective configuration as YAML, secrets as "***". */

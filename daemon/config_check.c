@@ -129,11 +129,7 @@ enum sq_err config_redis_addr(const struct config *c, struct redis_addr *ret, st
 
 bool config_same_redis(const struct config *a, const struct config *b)
 {
-    return text_eq(a->redis_url, b->redis_url) && text_eq(a->redis_user, b->redis_user) &&
-           text_eq(a->redis_password, b->redis_password) &&
-           text_eq(a->redis_sentinel_user, b->redis_sentinel_user) &&
-           text_eq(a->redis_sentinel_password, b->redis_sentinel_password) &&
-           text_eq(a->redis_ca_file, b->redis_ca_file) &&
+    return text_eq(a->redis_url, b->redis_url) && text_eq(a->redis_ca_file, b->redis_ca_file) &&
            text_eq(a->redis_cert_file, b->redis_cert_file) &&
            text_eq(a->redis_key_file, b->redis_key_file) &&
            text_eq(a->redis_server_name, b->redis_server_name) &&

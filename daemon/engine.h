@@ -34,6 +34,8 @@ void engine_free(struct engine *e);
  * flight ends under the old one. Namespace and Redis address cannot change in a running process:
  * they are kept, and the caller warns. */
 void engine_reload(struct engine *e, struct config *config);
+/* User and password for connections to the same Redis from now on. */
+void engine_set_login(struct engine *e, const struct redis_addr *addr);
 /* Stops taking and claiming, lets transfers end (at most the configured time), records, leaves. */
 void engine_drain(struct engine *e);
 void engine_get_status(const struct engine *e, struct engine_status *ret);

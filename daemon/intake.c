@@ -96,6 +96,11 @@ void intake_free(struct intake_stage *in)
     free(in);
 }
 
+void intake_set_login(struct intake_stage *in, const struct redis_addr *addr)
+{
+    doorbell_set_login(in->bell, addr);
+}
+
 void intake_set_config(struct intake_stage *in, const struct config *c)
 {
     in->batch = c->take_batch;

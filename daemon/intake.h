@@ -19,6 +19,7 @@ struct intake_stage *intake_new(struct loop *loop, struct store *store,
                                 const struct redis_addr *addr, const struct config *c,
                                 const struct intake_ops *ops);
 void intake_free(struct intake_stage *in);
+void intake_set_login(struct intake_stage *in, const struct redis_addr *addr);
 void intake_set_config(struct intake_stage *in, const struct config *c);
 
 /* Opens or closes the intake. Closing does not undo a take under way: its jobs still come. */

@@ -39,6 +39,7 @@ struct part {
     struct engine *engine;
     struct admin *admin;
     bool ready, drained;
+    bool elsewhere; /* a reload named another Redis: only a restart goes there */
 };
 
 struct daemon {
@@ -200,6 +201,19 @@ static void keep_fixed(struct part *p, struct config *fresh)
     fresh->max_in_flight = old->max_in_flight;
 }
 
+/* What its Redis asks for may change, and is told with the next connection. */
+static void renew_login(struct part *p, const struct config *fresh)
+{
+    struct redis_addr addr;
+    struct err_text e;
+
+    p->elsewhere = p->elsewhere || !config_same_redis(fresh, p->config);
+    if (!p->elsewhere && config_redis_addr(fresh, &addr, &e) == SQ_OK) {
+        engine_set_login(p->engine, &addr);
+        explicit_bzero(&addr, sizeof(addr));
+    }
+}
+
 /* A file that an editor has emptied and not yet written again is a valid configuration: taking it
  * would fail every message that waits. */
 static bool lost_all_senders(struct part *p, const struct config *fresh)
@@ -240,6 +254,7 @@ static void reload(struct part *p)
     }
     bound_in_flight(p, fresh);
     keep_fixed(p, fresh);
+    renew_login(p, fresh);
     p->log.level = fresh->log_level;
     p->config = fresh;
     engine_reload(p->engine, fresh);

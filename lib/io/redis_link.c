@@ -162,18 +162,20 @@ static int64_t reconnect_delay_us(struct redis_link *l)
            backoff_delay(l->opts.backoff_base_ms, l->opts.backoff_max_ms, l->failures, 0, random);
 }
 
-/* free_context: hiredis is not freeing the context by itself right now. */
+/* why: NULL = nobody is told. free_context: hiredis is not freeing the context by itself now. */
 static void link_end(struct redis_link *l, const char *why, bool free_context, int64_t delay_us)
 {
     redisAsyncContext *ac = link_detach(l);
     char text[200];
 
-    if (why == NULL || *why == '\0')
+    if (why != NULL && *why == '\0')
         why = "connection lost";
-    snprintf(text, sizeof(text), "%.*s", (int)redis_error_reason(why), why);
     timer_set_us(l->timer, delay_us);
     l->busy++;
-    link_report(l, false, text);
+    if (why != NULL) {
+        snprintf(text, sizeof(text), "%.*s", (int)redis_error_reason(why), why);
+        link_report(l, false, text);
+    }
     link_answer_doomed(l);
     if (free_context && ac != NULL)
         redisAsyncFree(ac);
@@ -204,19 +206,10 @@ static void link_turned_away(struct redis_link *l, const char *error)
  * link stands. */
 static void link_follow(struct redis_link *l, const struct redis_host *to)
 {
-    redisAsyncContext *ac;
-
-    if (!redis_route_follow(&l->route, to)) {
+    if (redis_route_follow(&l->route, to))
+        link_end(l, NULL, true, 0);
+    else
         link_lost(l, "sent from one server to the next, and round again", true);
-        return;
-    }
-    ac = link_detach(l);
-    timer_set_us(l->timer, 0);
-    l->busy++;
-    link_answer_doomed(l);
-    if (ac != NULL)
-        redisAsyncFree(ac);
-    link_release(l);
 }
 
 /* ---- commands ---- */
@@ -508,6 +501,12 @@ void redis_link_free(struct redis_link *l)
     if (ac != NULL)
         redisAsyncFree(ac);
     link_release(l);
+}
+
+void redis_link_set_login(struct redis_link *l, const struct redis_addr *addr)
+{
+    l->addr.login = addr->login;
+    l->addr.sentinel = addr->sentinel;
 }
 
 bool redis_link_is_up(const struct redis_link *l)

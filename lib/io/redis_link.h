@@ -35,6 +35,8 @@ typedef void (*redis_reply_cb)(struct redisReply *reply, void *arg);
 struct redis_link *redis_link_new(struct loop *loop, const struct redis_addr *addr,
                                   const struct redis_link_opts *opts); /* starts connecting */
 void redis_link_free(struct redis_link *l);        /* pending callbacks run with NULL */
+/* Takes user and password, those for sentinels too, for all connections from now on. */
+void redis_link_set_login(struct redis_link *l, const struct redis_addr *addr);
 bool redis_link_is_up(const struct redis_link *l); /* connected, authenticated, db selected */
 /* An error reply that says that this server is not the one to ask (MOVED, READONLY, LOADING, ...)
  * is never handed on: nothing ran, the link goes down with it, and pending callbacks get NULL. */

@@ -115,6 +115,12 @@ struct doorbell *doorbell_new(struct loop *loop, const struct redis_addr *addr, 
     return d;
 }
 
+void doorbell_set_login(struct doorbell *d, const struct redis_addr *addr)
+{
+    for (int i = 0; i < PRIORITY_COUNT; i++)
+        redis_link_set_login(d->wires[i].link, addr);
+}
+
 void doorbell_free(struct doorbell *d)
 {
     if (d == NULL)

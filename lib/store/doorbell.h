@@ -16,6 +16,8 @@ struct doorbell;
  * until it is armed again. */
 struct doorbell *doorbell_new(struct loop *loop, const struct redis_addr *addr, const char *ns,
                               int64_t connect_timeout_ms, void (*ring)(void *arg), void *arg);
+/* See redis_link_set_login. */
+void doorbell_set_login(struct doorbell *d, const struct redis_addr *addr);
 void doorbell_free(struct doorbell *d);
 /* Waits for the next job; no-op while armed. A connection that is down arms itself when it is up
  * again, and rings then, since a job may have come meanwhile. */

@@ -160,6 +160,12 @@ void store_free(struct store *s)
     free(s);
 }
 
+void store_set_login(struct store *s, const struct redis_addr *addr)
+{
+    redis_link_set_login(s->link, addr);
+    redis_link_set_login(s->bell, addr);
+}
+
 bool store_is_up(const struct store *s)
 {
     return s->link != NULL && redis_link_is_up(s->link);

@@ -50,6 +50,8 @@ struct store *store_new(const struct store_opts *opts); /* starts connecting */
 /* Ends the connections: every pending call comes home as STORE_LOST, further ones are refused. */
 void store_close(struct store *s);
 void store_free(struct store *s); /* closes first if that was not done; NULL is fine */
+/* See redis_link_set_login. */
+void store_set_login(struct store *s, const struct redis_addr *addr);
 bool store_is_up(const struct store *s);
 void store_set_settings(struct store *s, const struct store_settings *settings);
 const char *store_error(const struct store *s); /* words of the last STORE_ERROR */

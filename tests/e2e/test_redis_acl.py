@@ -1,10 +1,12 @@
 """An ACL user with the rights that docs/redis.md lists and no other; and with too few."""
+import json
 import pathlib
 import re
 import subprocess
 
 import pytest
 from support import BIN, RedisServer, Stand, envelope, wait_for
+from test_lifecycle import reload
 
 DOC = pathlib.Path(__file__).resolve().parents[2] / "docs" / "redis.md"
 PASSWORD = "p@ss/w:rd 'x"
@@ -159,6 +161,33 @@ def test_credentials_by_reference(guarded, where):
                                        "CREDENTIALS_DIRECTORY": str(secret.parent)}).start()
     stand.wait_final(stand.push(envelope()))
     assert daemon.stop() == 0
+
+
+def test_a_new_password_by_reload(guarded):
+    """Connections that stand stay; all that are made after the reload use the new one. Of another
+    Redis nothing is taken, its password neither."""
+    stand = guarded
+    set_user(stand, *documented())
+    config = stand.config(**settings(stand))
+    daemon = stand.daemon(config).start()
+    stand.wait_final(stand.push(envelope()))
+    (stand.directory / "password").write_text("changed")
+    reload(daemon)
+    assert not daemon.log_lines("change only with a restart")
+    stand.redis.execute_command("ACL", "SETUSER", "sendqd", ">changed", f"<{PASSWORD}")
+    stand.redis.execute_command("CLIENT", "KILL", "USER", "sendqd")
+    stand.wait_final(stand.push(envelope()))
+    names = {"commands", "bell", "doorbell-high", "doorbell", "doorbell-low"}
+    wait_for(lambda: {c["name"].split(":")[-1] for c in stand.redis.client_list()} >= names,
+             lambda: stand.redis.client_list())
+    config["redis"]["url"] = "redis://elsewhere.example"
+    daemon.config_path.write_text(json.dumps(config))
+    (stand.directory / "password").write_text("of another")
+    reload(daemon)
+    assert daemon.log_lines("change only with a restart")
+    stand.redis.execute_command("CLIENT", "KILL", "USER", "sendqd")
+    stand.wait_final(stand.push(envelope()))
+    assert not daemon.log_lines("WRONGPASS") and "changed" not in daemon.log()
 
 
 def test_workers_of_one_name(stand):
