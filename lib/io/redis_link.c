@@ -59,9 +59,8 @@ struct redis_link {
     unsigned failures;          /* since it was last up */
     bool reported, reported_up; /* what on_state was last told, if anything */
     char reported_why[200];
-    unsigned busy;   /* callbacks of the owner we are inside of */
-    bool dead;       /* redis_link_free was called */
-    struct resp out; /* of redis_link_command */
+    unsigned busy; /* callbacks of the owner we are inside of */
+    bool dead;     /* redis_link_free was called */
 };
 
 struct command {
@@ -97,7 +96,6 @@ static void link_destroy(struct redis_link *l)
     explicit_bzero(&l->addr, sizeof(l->addr));
     free(l->name);
     free(l->key);
-    resp_free(&l->out);
     free(l);
 }
 
@@ -272,19 +270,6 @@ enum sq_err redis_link_send(struct redis_link *l, redis_reply_cb cb, void *arg,
     return err;
 }
 
-enum sq_err redis_link_command(struct redis_link *l, redis_reply_cb cb, void *arg, int argc,
-                               const char **argv, const size_t *lens)
-{
-    enum sq_err err;
-
-    resp_begin(&l->out);
-    for (int i = 0; i < argc; i++)
-        resp_add(&l->out, argv[i], lens[i]);
-    err = redis_link_send(l, cb, arg, &l->out);
-    resp_trim(&l->out);
-    return err;
-}
-
 /* The timer may be from a command answered long since: only the oldest pending one counts. */
 static void command_overdue(struct redis_link *l)
 {
@@ -387,15 +372,15 @@ static void hello_next(struct redis_link *l)
 {
     const char *argv[REDIS_HELLO_ARGS];
     int argc = redis_hello_next(&l->hello, argv);
+    struct resp out = {.count = 0};
 
     if (argc <= 0) {
         subscribe_all(l);
         return;
     }
-    resp_begin(&l->out);
-    for (int i = 0; i < argc; i++)
-        resp_adds(&l->out, argv[i]);
-    (void)command_send(l, on_hello, l, &l->out);
+    resp_write(&out, argc, argv, NULL);
+    (void)command_send(l, on_hello, l, &out);
+    resp_free(&out);
 }
 
 /* ---- connecting ---- */

@@ -34,7 +34,7 @@ typedef void (*redis_reply_cb)(struct redisReply *reply, void *arg);
 
 struct redis_link *redis_link_new(struct loop *loop, const struct redis_addr *addr,
                                   const struct redis_link_opts *opts); /* starts connecting */
-void redis_link_free(struct redis_link *l);        /* pending callbacks run with NULL */
+void redis_link_free(struct redis_link *l); /* pending callbacks run with NULL */
 /* Takes user and password, those for sentinels too, for all connections from now on. */
 void redis_link_set_login(struct redis_link *l, const struct redis_addr *addr);
 bool redis_link_is_up(const struct redis_link *l); /* connected, authenticated, db selected */
@@ -42,7 +42,8 @@ bool redis_link_is_up(const struct redis_link *l); /* connected, authenticated, 
  * is never handed on: nothing ran, the link goes down with it, and pending callbacks get NULL. */
 
 /* Sends one command (argv form only: nothing is ever formatted into a command). cb may be NULL.
- * SQ_ERR_STATE when the link is not up: cb is not called then. Arguments are copied. */
+ * SQ_ERR_STATE when the link is not up: cb is not called then. Arguments are copied; lens NULL:
+ * they are C strings. */
 enum sq_err redis_link_command(struct redis_link *l, redis_reply_cb cb, void *arg, int argc,
                                const char **argv, const size_t *lens) SQ_MUST_CHECK;
 /* The same with a command that is written already. */

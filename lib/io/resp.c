@@ -90,6 +90,13 @@ void resp_add_int(struct resp *r, int64_t v)
     resp_add(r, first, (size_t)(end - first));
 }
 
+void resp_write(struct resp *r, int argc, const char **argv, const size_t *lens)
+{
+    resp_begin(r);
+    for (int i = 0; i < argc; i++)
+        resp_add(r, argv[i], lens != NULL ? lens[i] : strlen(argv[i]));
+}
+
 const char *resp_end(struct resp *r, size_t *ret_len)
 {
     char *body = r->out.data + HEAD_MAX, *head;

@@ -18,6 +18,8 @@ void resp_begin(struct resp *r);                          /* empties it; its mem
 void resp_add(struct resp *r, const char *p, size_t len); /* copies; p may be NULL if len is 0 */
 void resp_adds(struct resp *r, const char *text);         /* NULL = "" */
 void resp_add_int(struct resp *r, int64_t v);             /* in decimal */
+/* A command of these arguments; lens NULL: they are C strings. */
+void resp_write(struct resp *r, int argc, const char **argv, const size_t *lens);
 /* The whole command, which stands until it is changed or freed. NULL if it is over 512 MiB (Redis
  * refuses more). */
 const char *resp_end(struct resp *r, size_t *ret_len);

@@ -186,6 +186,7 @@ enum sq_err overview_read(struct store *s, const char *const *providers, overvie
 
     *c = (struct call){providers, cb, arg};
     struct resp *a = args_begin(s, &s->args, SCRIPT_OVERVIEW);
+
     resp_add_int(a, OVERVIEW_SENDERS);
     resp_add_int(a, OVERVIEW_WORKERS);
     resp_add_int(a, OVERVIEW_BULKS);

@@ -63,6 +63,7 @@ enum sq_err store_expand(struct store *s, unsigned ready, unsigned chunk,
                          const struct store_page *page, store_expand_cb cb, void *arg)
 {
     struct resp *a = args_begin(s, &s->args, SCRIPT_EXPAND);
+
     resp_add_int(a, ready);
     resp_add_int(a, chunk);
     resp_add_int(a, s->settings.retention_ms);
@@ -334,6 +335,7 @@ enum sq_err store_charge(struct store *s, const char *sender, const struct store
                          void *arg)
 {
     struct resp *a = args_begin(s, &s->args, SCRIPT_CHARGE);
+
     resp_adds(a, sender);
     resp_add_int(a, req->horizon_us);
     args_zones(a, req);

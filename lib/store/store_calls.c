@@ -181,6 +181,7 @@ enum sq_err store_claim(struct store *s, const struct store_claim *req, store_cl
                         void *arg)
 {
     struct resp *a = args_begin(s, &s->args, SCRIPT_CLAIM);
+
     resp_add_int(a, req->want);
     resp_add_int(a, req->prefetch);
     resp_add_int(a, req->quantum);
@@ -205,6 +206,7 @@ enum sq_err store_start(struct store *s, const char *id, int64_t fence, store_st
                         void *arg)
 {
     struct resp *a = args_begin(s, &s->args, SCRIPT_START);
+
     resp_add_int(a, 1);
     resp_adds(a, id);
     resp_add_int(a, fence);
@@ -280,6 +282,7 @@ enum sq_err store_finish(struct store *s, const struct store_finish *items, size
     size_t singles = 0;
 
     struct resp *a = args_begin(s, &s->args, SCRIPT_FINISH);
+
     resp_add_int(a, set->retention_ms);
     resp_add_int(a, set->reply_ms);
     resp_add_int(a, set->stats_ms);

@@ -172,6 +172,7 @@ enum sq_err store_take(struct store *s, uint64_t tag, unsigned n, size_t max_byt
                        store_take_cb cb, void *arg)
 {
     struct resp *a = args_begin(s, &s->args, SCRIPT_TAKE);
+
     resp_add_int(a, (int64_t)tag);
     resp_add_int(a, n);
     resp_add_int(a, (int64_t)max_bytes);

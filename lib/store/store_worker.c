@@ -110,6 +110,7 @@ static void deliver_left(struct store *s, struct store_call *call, enum store_st
 void store_unregister(struct store *s)
 {
     struct resp *a = args_begin(s, &s->args, SCRIPT_LEAVE);
+
     resp_adds(a, s->worker_name);
     if (args_send(s, &s->args, SCRIPT_LEAVE, deliver_left, NULL, NULL) != SQ_OK)
         s->error[0] = '\0'; /* the link is down: the lease will run out by itself */
@@ -131,6 +132,7 @@ enum sq_err store_configure(struct store *s, const struct store_bucket *buckets,
                             size_t sender_count, store_simple_cb cb, void *arg)
 {
     struct resp *a = args_begin(s, &s->args, SCRIPT_CONFIGURE);
+
     resp_add_int(a, (int64_t)bucket_count);
     for (size_t i = 0; i < bucket_count; i++) {
         resp_adds(a, buckets[i].name);

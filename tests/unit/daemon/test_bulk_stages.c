@@ -296,7 +296,8 @@ static void test_expand_by_keyword(void **state)
     assert_string_equal(
         REDIS(s->d->g, "HMGET", "t:bulk:" BULK, "total_leads", "messages_queued", "duplicates"),
         "15 15 5");
-    assert_true(s->queued > 0);
+    while (s->queued == 0) /* what Redis has done is still to be told */
+        rig_turn(s->d->g);
 }
 
 static void test_expand_a_selection_that_cannot_be_read(void **state)

@@ -131,11 +131,7 @@ static inline void open_link(struct fixture *f)
 
 static inline enum sq_err try_send(struct fixture *f, int argc, const char **argv)
 {
-    size_t lens[8];
-
-    for (int i = 0; i < argc; i++)
-        lens[i] = strlen(argv[i]);
-    return redis_link_command(f->link, on_reply, f, argc, argv, lens);
+    return redis_link_command(f->link, on_reply, f, argc, argv, NULL);
 }
 
 #define SEND(f, ...)                                                                               \
