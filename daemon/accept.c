@@ -266,6 +266,8 @@ static void understand(struct accept_stage *a, struct item *it, const struct sto
     else
         it->err = job_parse(raw->raw, raw->len, raw->list, store_now_ms(a->store),
                             &a->batch_live->config->job, &it->job, &it->error);
+    if (it->err == SQ_ERR_NOMEM)
+        mem_gone(); /* nothing is wrong with the job */
 }
 
 /* Nothing of the job is needed any more. */

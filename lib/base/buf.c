@@ -14,13 +14,12 @@ static size_t cap_of(const struct buf *b)
     return b->max > SIZE_MAX / 2 ? SIZE_MAX / 2 : b->max;
 }
 
-/* Makes cap at least len + n + 1 (the NUL). False, with failed set, past max or out of memory.
+/* Makes cap at least len + n + 1 (the NUL). False, with failed set, past max.
  * A failed buffer stays as it is: text with a hole in it is worse than text cut short. */
 static bool buf_grow(struct buf *b, size_t n)
 {
     size_t max = cap_of(b);
     size_t cap = b->cap ? b->cap : FIRST_CAP;
-    char *data;
 
     if (b->failed || b->len > max || n > max - b->len) {
         b->failed = true;
@@ -28,12 +27,7 @@ static bool buf_grow(struct buf *b, size_t n)
     }
     while (cap <= b->len + n)
         cap = cap > max / 2 ? max + 1 : cap * 2;
-    data = realloc(b->data, cap);
-    if (!data) {
-        b->failed = true;
-        return false;
-    }
-    b->data = data;
+    b->data = mem_realloc(b->data, cap); /* most callers know a length that cannot be too much */
     b->cap = cap;
     return true;
 }

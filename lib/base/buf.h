@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Small fixed allocations: abort the process when memory is gone (style.md "Memory"). */
+/* Abort the process when memory is gone (style.md "Memory"): what it held is another one's then. */
 _Noreturn void mem_gone(void); /* what they do then */
 void *mem_alloc(size_t size);  /* not zeroed */
 void *mem_zalloc(size_t size); /* zeroed */
@@ -17,8 +17,8 @@ char *mem_strndup(const char *s, size_t len); /* copies len bytes and adds a NUL
 
 /* Bytes in data[0..len); data[len] is always NUL once anything was appended, so text can be used
  * as a C string. Zero-initialise with a cap: struct buf b = {.max = 1 << 20}; max 0 means
- * BUF_DEFAULT_MAX. An append that would pass the cap (or fails to allocate) changes nothing but
- * sets `failed`; check it once at the end. */
+ * BUF_DEFAULT_MAX. An append that would pass the cap changes nothing but sets `failed`; check it
+ * once at the end. One that finds no memory ends the process. */
 struct buf {
     char *data;
     size_t len, cap, max;
