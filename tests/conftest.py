@@ -13,7 +13,7 @@ def figure(record_property):
 
 def pytest_terminal_summary(terminalreporter):
     reports = [r for r in terminalreporter.stats.get("passed", []) if r.when == "call"]
-    lines = [f"{r.nodeid.rpartition('/')[2]}: {value}" for r in reports
+    lines = [f"{r.nodeid.removeprefix('tests/')}: {value}" for r in reports
              for name, value in r.user_properties if name.startswith("figures")]
     if lines:
         terminalreporter.section("figures")

@@ -60,6 +60,11 @@ def check_content(stand, messages):
     assert not kept, f"content of {len(kept)} sent messages is kept: {kept[:3]}"
 
 
+def extra_sends(stand):
+    """How often the sandbox accepted a message that it had accepted before."""
+    return sum(n - 1 for n in stand.sandbox.ids("sandbox").values())
+
+
 def check_all(stand, pushed, rejected=0, accepted_by=None):
     """Everything pushed is final, counted once, in one place, and nothing else is there.
 

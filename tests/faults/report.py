@@ -13,7 +13,7 @@ HEAD = """# Faults
 What is broken on purpose, how far it may go, and what came of it. Nothing may be lost in any row;
 `sendqctl fsck` must be clean after each fault test, and wherever an end-to-end test checks that all is recorded.
 
-    ./run faults                        # all of this (about MINUTES), and writes this page
+    ./run faults                        # all of this (about 30 minutes), and writes this page
     ./run faults soak [SECONDS [SEED]]  # random faults from a seed (60 s)
 
 `./run test` does nearly all of it in shorter loops. The figures are those of the last run, of a build with sanitizers, on two cores: those of a

@@ -1,21 +1,17 @@
-"""Redis in company, again and again: primaries that die, one that is left alone, slots that move."""
+"""Redis in company: primaries that die again and again, one left alone, slots that move."""
 import subprocess
 import threading
 import time
 
 import redis
 from fsck import check_clean
-from invariants import check_all
+from invariants import check_all, extra_sends
 from links import Proxy
 from redis.crc import key_slot
 from redis_groups import ClusterGroup, Node, SentinelGroup
 from scale import long_only, times
 from support import Stand, envelope, wait_for
 from test_redis_sentinel import RETRY, missing, push_surely
-
-
-def extra_sends(stand):
-    return sum(n - 1 for n in stand.sandbox.ids("sandbox").values())
 
 
 def accepted(stand):

@@ -1,4 +1,4 @@
-"""What producers do to each other: the same job from many at once, one tenant who pushes for fifty."""
+"""What producers do to each other: one job from many at once, a tenant who pushes for fifty."""
 import collections
 import json
 import threading

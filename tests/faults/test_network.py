@@ -1,10 +1,10 @@
-"""A network of the tests' own, where the kernel permits: wires that are cut or narrow, and a DNS that
-tells something else each time."""
+"""A network of the tests' own, where the kernel permits: a wire that is cut and narrow, and a DNS
+that tells something else each time."""
 import subprocess
 
 import pytest
 from hosts import Host, run, why_none
-from invariants import check_all
+from invariants import check_all, extra_sends
 from links import Proxy, RawServer, give_port
 from names import Names
 from scale import times
@@ -22,10 +22,6 @@ def host():
     found = Host()
     yield found
     found.close()
-
-
-def extra_sends(stand):
-    return sum(n - 1 for n in stand.sandbox.ids("sandbox").values())
 
 
 def there(stand, host, config):

@@ -10,7 +10,7 @@ import time
 import pytest
 import redis
 from fsck import check_clean
-from invariants import check_all
+from invariants import check_all, extra_sends
 from links import Proxy, give_port
 from scale import times
 from support import RedisServer, Stand, envelope, wait_for
@@ -22,10 +22,6 @@ def config_of(stand, senders=None, **settings):
     return stand.config(senders or [stand.sender(retry=RETRY)],
                         **{"worker": {"lease": "2s", "in_flight": 16},
                            "redis": {"timeout": "900ms"}} | settings)
-
-
-def extra_sends(stand):
-    return sum(n - 1 for n in stand.sandbox.ids("sandbox").values())
 
 
 def test_failover_with_lost_writes(tmp_path, sandbox, figure):
@@ -325,7 +321,7 @@ def hang_busy(stand):
 
 @pytest.mark.parametrize("hang", times([hang_busy], [hang_paused, hang_asleep, hang_busy]))
 def test_redis_that_hangs(tmp_path, sandbox, figure, hang):
-    """For longer than the time-out and a lease, under a strict rate: what is granted anew afterwards
+    """For longer than the time-out and a lease, under a strict rate: what is granted anew after it
     does not fall together with what was granted before."""
     server = RedisServer(tmp_path / "r", options=(
         "--enable-debug-command", "local", "--busy-reply-threshold", "100")).start()
