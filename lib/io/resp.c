@@ -41,8 +41,6 @@ static char *reserve(struct resp *r, size_t n)
     bool fits = !r->out.failed && n <= COMMAND_MAX - r->out.len;
     char *to = fits ? buf_reserve(&r->out, n) : NULL;
 
-    if (fits && to == NULL)
-        mem_gone(); /* who cannot send it would try again, for ever */
     r->out.failed = to == NULL;
     return to;
 }
