@@ -76,7 +76,8 @@ ROWS = [  # fault, target, tests (files or single tests; e2e/ holds those that a
      ["faults/test_redis.py::test_redis_that_hangs",
       "e2e/test_redis_restart.py::test_redis_stops_answering"]),
     ("Keys of another type planted", "no partial state, an alarm",
-     ["e2e/test_bad_jobs.py::test_a_key_of_another_type_loses_nothing"]),
+     ["e2e/test_bad_jobs.py::test_a_key_of_another_type_loses_nothing",
+      "e2e/test_foreign_keys.py::test_only_what_needs_it_waits"]),
     # --- the network ---
     ("Slow network (200 ms), 5 % resets", ONCE,
      ["faults/test_redis.py::test_slow_network_with_resets",
