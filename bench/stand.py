@@ -78,6 +78,9 @@ class Bench:
         self.options = options
         self.redis_url, self.redis = rig.redis(aof=options.aof, cpu=SERVER_CPU)
         self.first_day = datetime.datetime.now(datetime.timezone.utc).date()
+        for cpu in (CLIENT_CPU, SERVER_CPU) if getattr(options, "awake", False) else ():
+            rig.spawn(f"awake{cpu}", ["chrt", "--idle", "0", "sh", "-c", "while :; do :; done"],
+                      cpu=cpu)
         self.sendqd = None
         self.patience = 1  # how much slower than usual things may be
 

@@ -203,7 +203,9 @@ def test_quiet_hours_after_a_failure(stand):
     morning = day.replace(hour=8, minute=0) + timedelta(days=1)
     wait_for(lambda: explain(stand, message_id)["reason"] == "quiet_hours", stand.logs)
     found = explain(stand, message_id)
-    assert datetime.fromisoformat(found["until"]).timestamp() == morning.timestamp()
+    # A worker counts how long to wait by what it takes for Redis' clock.
+    until = datetime.fromisoformat(found["until"]).timestamp()
+    assert abs(until - morning.timestamp()) < 1
     assert "error_message" not in found
     go_to(stand, morning + timedelta(seconds=1))
     wait_for(lambda: explain(stand, message_id)["reason"] == "retry", stand.logs)
