@@ -208,9 +208,11 @@ static bool is_of_other(struct fsck *f, const char *name)
 
         if (shape_of(end + 1) == NULL)
             continue;
-        if (map_get(&f->others, other) == NULL)
-            map_set(&f->others, other,
-                    text_eq(reply_str(ctl_call(f->c, "TYPE", key), NULL), "set") ? f : (void *)f->c);
+        if (map_get(&f->others, other) == NULL) {
+            bool is_set = text_eq(reply_str(ctl_call(f->c, "TYPE", key), NULL), "set");
+
+            map_set(&f->others, other, is_set ? f : (void *)f->c);
+        }
         if (map_get(&f->others, other) == f)
             return true;
     }

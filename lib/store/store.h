@@ -192,7 +192,7 @@ typedef void (*store_accept_cb)(enum store_status st, unsigned accepted, unsigne
  * the order they were taken (all is copied), send. It stands until it is begun again, so that it
  * can be sent again as it is. large: one of the jobs had a text. */
 void store_accept_begin(struct store *s, struct resp *call, uint64_t tag, size_t count, bool large);
-void store_accept_add(struct resp *call, const struct store_accept *job);
+void store_accept_add(struct resp *call, const struct store_accept *j);
 enum sq_err store_accept_send(struct store *s, struct resp *call, store_accept_cb cb,
                               void *arg) SQ_MUST_CHECK;
 

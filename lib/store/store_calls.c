@@ -32,36 +32,36 @@ static void add_fields(struct resp *a, const struct store_field *fields, size_t 
 /* By explicit_id and keeps_text. */
 static const char *const origins[2][2] = {{"0", "0k"}, {"1", "1k"}};
 
-void store_accept_add(struct resp *a, const struct store_accept *j)
+void store_accept_add(struct resp *call, const struct store_accept *j)
 {
-    resp_add(a, j->rejected ? "r" : j->is_bulk ? "b" : "m", 1);
-    resp_add_int(a, j->index);
+    resp_add(call, j->rejected ? "r" : j->is_bulk ? "b" : "m", 1);
+    resp_add_int(call, j->index);
     if (j->rejected) {
-        resp_adds(a, j->error_code);
-        resp_adds(a, j->error_message);
-        resp_adds(a, j->field);
-        resp_adds(a, j->reply_queue);
-        resp_add(a, j->answer, j->answer_len);
+        resp_adds(call, j->error_code);
+        resp_adds(call, j->error_message);
+        resp_adds(call, j->field);
+        resp_adds(call, j->reply_queue);
+        resp_add(call, j->answer, j->answer_len);
         return;
     }
-    resp_adds(a, j->id);
-    resp_adds(a, j->idempotency_key);
-    resp_adds(a, j->body_hash);
-    resp_adds(a, origins[j->explicit_id][j->keeps_text]);
-    resp_adds(a, j->sender);
-    resp_adds(a,
+    resp_adds(call, j->id);
+    resp_adds(call, j->idempotency_key);
+    resp_adds(call, j->body_hash);
+    resp_adds(call, origins[j->explicit_id][j->keeps_text]);
+    resp_adds(call, j->sender);
+    resp_adds(call,
               j->queue != NULL ? j->queue : key_queue(j->priority, j->marketing, j->fail_on_limit));
-    resp_add_int(a, j->due_ms);
-    resp_adds(a, j->reply_queue);
-    resp_add(a, j->conflict_answer, j->conflict_len);
-    resp_add(a, j->packed, j->packed_len);
-    add_fields(a, j->fields, j->field_count);
+    resp_add_int(call, j->due_ms);
+    resp_adds(call, j->reply_queue);
+    resp_add(call, j->conflict_answer, j->conflict_len);
+    resp_add(call, j->packed, j->packed_len);
+    add_fields(call, j->fields, j->field_count);
     if (j->is_bulk) {
-        resp_adds(a, j->selection);
-        resp_adds(a, j->cursor);
-        resp_add_int(a, (int64_t)j->id_page_count);
+        resp_adds(call, j->selection);
+        resp_adds(call, j->cursor);
+        resp_add_int(call, (int64_t)j->id_page_count);
         for (size_t i = 0; i < j->id_page_count; i++)
-            resp_add(a, buf_str(&j->id_pages[i]), j->id_pages[i].len);
+            resp_add(call, buf_str(&j->id_pages[i]), j->id_pages[i].len);
     }
 }
 
