@@ -234,6 +234,7 @@ def test_kill_loop(stand, record_property):
         in_flight += held(stand)
         victim.start(ready=False)
     b = wait_bulk(stand, bulk_id, timeout=180 + LEADS // 100)
+    wait_for(lambda: not stand.redis.exists(stand.key("expand")), "swept", 60 + LEADS // 5000)
     for daemon in daemons:
         daemon.wait_ready()
         rss = max(rss, resident_kib(daemon))
