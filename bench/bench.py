@@ -54,7 +54,7 @@ def parse_options(arguments):
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (3)")
     parser.add_argument("--aof", action="store_true", help="Redis with AOF, fsync every second")
     parser.add_argument("--awake", action="store_true",
-                        help="idle-priority loops keep both CPUs from halting")
+                        help="keep both CPUs busy by loops of idle priority")
     parser.add_argument("--idle-seconds", type=float, default=10.0)
     parser.add_argument("--pushes", type=int, default=200)
     parser.add_argument("--leads", type=int, default=1000000, help="of bulk (1000000)")
