@@ -33,11 +33,21 @@ def stand(tmp_path, redis_server, sandbox):
     stand.close()
 
 
-@pytest.fixture
-def persistent(tmp_path, sandbox):
-    """As `stand`, with a Redis of its own whose data survives a kill."""
-    server = RedisServer(tmp_path / "r", aof=True).start()
+def stand_alone(tmp_path, sandbox, **options):
+    server = RedisServer(tmp_path / "r", **options).start()
     stand = Stand(tmp_path, server, sandbox)
     yield stand
     stand.close()
     server.stop()
+
+
+@pytest.fixture
+def own_stand(tmp_path, sandbox):
+    """As `stand`, with a Redis of its own, which may go and come back."""
+    yield from stand_alone(tmp_path, sandbox)
+
+
+@pytest.fixture
+def persistent(tmp_path, sandbox):
+    """The same, whose data survives a kill."""
+    yield from stand_alone(tmp_path, sandbox, aof=True)

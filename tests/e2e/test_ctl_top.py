@@ -12,7 +12,7 @@ import termios
 
 import pytest
 from ctl_client import Ctl, ctl
-from support import RedisServer, Stand, body, end_with_parent, envelope, wait_for
+from support import body, end_with_parent, envelope, wait_for
 
 
 class Terminal:
@@ -98,16 +98,6 @@ def test_top_refreshes_and_fits(stand, ctl):
     os.write(terminal.parent, b"q")
     assert terminal.end() == 0
     assert daemon.stop() == 0
-
-
-@pytest.fixture
-def own_stand(tmp_path, sandbox):
-    """With a Redis that may go and come back."""
-    server = RedisServer(tmp_path / "r").start()
-    stand = Stand(tmp_path, server, sandbox)
-    yield stand
-    stand.close()
-    server.stop()
 
 
 def test_top_when_redis_goes(own_stand):

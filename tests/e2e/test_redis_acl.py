@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from support import BIN, RedisServer, Stand, envelope, wait_for
+from support import BIN, envelope, wait_for
 from test_lifecycle import reload
 
 DOC = pathlib.Path(__file__).resolve().parents[2] / "docs" / "redis.md"
@@ -16,15 +16,6 @@ def documented():
     """The words behind ACL SETUSER sendqd, as the page has them."""
     text = re.search(r"ACL SETUSER sendqd (.*?)\n\n", DOC.read_text(), re.S).group(1)
     return text.replace("sendq:", "t:").split()
-
-
-@pytest.fixture
-def guarded(tmp_path, sandbox):
-    server = RedisServer(tmp_path / "r").start()
-    stand = Stand(tmp_path, server, sandbox)
-    yield stand
-    stand.close()
-    server.stop()
 
 
 def set_user(stand, *rights, name="sendqd"):
@@ -52,8 +43,8 @@ def bulk(leads):
                                                   "content": "Hello {{name}}"}}}
 
 
-def test_documented_rights_are_enough(guarded):
-    stand = guarded
+def test_documented_rights_are_enough(own_stand):
+    stand = own_stand
     set_user(stand, *documented())
     stand.redis.acl_log_reset()
     stand.sandbox.faults([{"match": {"recipient": "bad@*"}, "action": {"status": 400}},
@@ -98,8 +89,8 @@ def test_every_script_has_its_rights():
     assert len(used) > 40 and not missing
 
 
-def test_sendqctl_has_rights_of_its_own(guarded):
-    stand = guarded
+def test_sendqctl_has_rights_of_its_own(own_stand):
+    stand = own_stand
     set_user(stand, "on", ">PASSWORD", "resetchannels", "~t:*", "&t:bell", "+@all", "-@admin",
              "-@dangerous", "+sort", "+info")
     stand.daemon(stand.config(**settings(stand)))
@@ -118,16 +109,16 @@ def test_sendqctl_has_rights_of_its_own(guarded):
     (("on", ">PASSWORD", "~t:*", "&*", "+@all", "-script"), "SCRIPT LOAD refused"),
     (("on", ">PASSWORD", "~t:*", "&*", "+@all", "-zadd"), "docs/redis.md lists the rights"),
 ])
-def test_too_few_rights_are_told(guarded, rights, expected):
-    stand = guarded
+def test_too_few_rights_are_told(own_stand, rights, expected):
+    stand = own_stand
     set_user(stand, *rights)
     daemon = stand.daemon(stand.config(**settings(stand))).start(ready=False)
     wait_for(lambda: daemon.log_lines("level=error", expected), daemon.log)
     assert PASSWORD not in daemon.log()
 
 
-def test_no_credentials_where_some_are_needed(guarded):
-    stand = guarded
+def test_no_credentials_where_some_are_needed(own_stand):
+    stand = own_stand
     stand.redis.config_set("requirepass", "s3cret")
     daemon = stand.daemon().start(ready=False)
     wait_for(lambda: daemon.log_lines("NOAUTH", "redis.user and redis.password"), daemon.log)
@@ -135,9 +126,9 @@ def test_no_credentials_where_some_are_needed(guarded):
     assert out.returncode == 3 and "NOAUTH" in out.stderr
 
 
-def test_another_reason_is_told(guarded):
+def test_another_reason_is_told(own_stand):
     """Absent at first, then there, with another password."""
-    stand = guarded
+    stand = own_stand
     stand.server.stop()
     daemon = stand.daemon(stand.config(**settings(stand))).start(ready=False)
     wait_for(lambda: daemon.log_lines("event=redis_down"), daemon.log)
@@ -148,8 +139,8 @@ def test_another_reason_is_told(guarded):
 
 
 @pytest.mark.parametrize("where", ["file", "env", "credential"])
-def test_credentials_by_reference(guarded, where):
-    stand = guarded
+def test_credentials_by_reference(own_stand, where):
+    stand = own_stand
     set_user(stand, *documented())
     (stand.directory / "cred").mkdir(mode=0o700)
     secret = stand.directory / "cred" / "pw"
@@ -163,10 +154,10 @@ def test_credentials_by_reference(guarded, where):
     assert daemon.stop() == 0
 
 
-def test_a_new_password_by_reload(guarded):
+def test_a_new_password_by_reload(own_stand):
     """Connections that stand stay; all that are made after the reload use the new one. Of another
     Redis nothing is taken, its password neither."""
-    stand = guarded
+    stand = own_stand
     set_user(stand, *documented())
     config = stand.config(**settings(stand))
     daemon = stand.daemon(config).start()
