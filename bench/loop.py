@@ -4,7 +4,7 @@ import statistics
 import subprocess
 
 from rig import RigError
-from stand import CLIENT_CPU, IN_FLIGHT, SERVER_CPU, WARM_UP, job_body, median
+from stand import CLIENT_CPU, IN_FLIGHT, SERVER_CPU, WARM_UP, in_turns, job_body, median
 
 PREFIX = "loop:"
 
@@ -35,10 +35,8 @@ def scenario_loop(bench, options):
     sink = bench.rig.nginx(cpu=SERVER_CPU)
     bench.start(sink.url)
     bench.run_counted(sink, WARM_UP)
-    loop, ours = [], []
-    for _ in range(options.rounds):
-        loop.append(run_loop(bench, sink, request, url_path, options.n))
-        ours.append(bench.run_counted(sink, options.n))
+    ours, loop = in_turns(bench, sink, options,
+                          lambda: run_loop(bench, sink, request, url_path, options.n))
     result = {"n": options.n, "rounds": options.rounds, "aof": options.aof, "in_flight": IN_FLIGHT}
     for name, rounds in (("sendqd", ours), ("loop", loop)):
         result[f"{name}_per_s"] = round(median(rounds, "rate"))

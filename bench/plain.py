@@ -6,7 +6,7 @@ import time
 from capture import Capture
 from rig import RigError, wait_until
 from stand import (BODY_BYTES, CLIENT_CPU, IN_FLIGHT, NS, SERVER_CPU, WARM_UP, beside_floor, cpu_seconds,
-                   job_body, median, percentile, used_memory)
+                   in_turns, job_body, median, percentile, used_memory)
 
 FORMAT_MAX_US = 20
 
@@ -16,10 +16,8 @@ def scenario_single(bench, options):
     sink = bench.rig.nginx(cpu=SERVER_CPU)
     bench.start(sink.url)
     bench.run_counted(sink, WARM_UP)
-    floor, ours = [], []
-    for _ in range(options.rounds):
-        floor.append(bench.run_floor(sink, request, url_path, options.n))
-        ours.append(bench.run_counted(sink, options.n))
+    ours, floor = in_turns(bench, sink, options,
+                           lambda: bench.run_floor(sink, request, url_path, options.n))
     latency = [ms for r in ours for ms in r["latency_ms"]]
     return {
         "n": options.n, "rounds": options.rounds, "aof": options.aof, "in_flight": IN_FLIGHT,

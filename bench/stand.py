@@ -78,7 +78,7 @@ class Bench:
         self.options = options
         self.redis_url, self.redis = rig.redis(aof=options.aof, cpu=SERVER_CPU)
         self.first_day = datetime.datetime.now(datetime.timezone.utc).date()
-        for cpu in (CLIENT_CPU, SERVER_CPU) if getattr(options, "awake", False) else ():
+        for cpu in (CLIENT_CPU, SERVER_CPU) if options.awake else ():
             rig.spawn(f"awake{cpu}", ["chrt", "--idle", "0", "sh", "-c", "while :; do :; done"],
                       cpu=cpu)
         self.sendqd = None
@@ -207,6 +207,15 @@ def median(rounds, key):
 
 def used_memory(bench):
     return bench.redis.info("memory")["used_memory"]
+
+
+def in_turns(bench, sink, options, run_other):
+    """Rounds of sendqd and of run_other() that alternate: two lists of what they cost."""
+    ours, others = [], []
+    for _ in range(options.rounds):
+        others.append(run_other())
+        ours.append(bench.run_counted(sink, options.n))
+    return ours, others
 
 
 def beside_floor(ours, floor):
