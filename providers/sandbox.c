@@ -8,7 +8,6 @@
 
 #include "text.h"
 #include <cjson/cJSON.h>
-#include <stdio.h>
 #include <string.h>
 
 enum step { STEP_FIRST, STEP_SEND_DRAFT };
